@@ -1,0 +1,103 @@
+/** The resolved configuration as core and plugins read it: every value present, checked and in the unit its name says. */
+
+export interface CoreConfig {
+  /** Name of the chosen environment overlay; undefined where none was. */
+  readonly environment: string | undefined;
+  /** Absolute folder of everything durable on this machine (queue, code, outputs, results). Default `.nanogrid` beside the config file. */
+  readonly dataDir: string;
+  /** Absolute folder for caches and temporary files of the worker. Default `/tmp/tasks`. */
+  readonly workDir: string;
+  /** Given to functions as `AI_ENDPOINT`, where configured. */
+  readonly aiEndpoint: string | undefined;
+  readonly worker: {
+    /** Jobs that run at once. Default: two for each processor. */
+    readonly slots: number;
+    /** Sum of the memory limits of jobs that run at once, in MiB. Default: three quarters of the machine's memory. */
+    readonly memoryMb: number;
+    /** How long a stop waits for running jobs, in milliseconds. Default 30,000. */
+    readonly drainTimeoutMs: number;
+  };
+  readonly http: {
+    /** Address that `/health` and `/status` listen on. Default `127.0.0.1`. */
+    readonly host: string;
+    /** Default 8080; 0 takes a free one. */
+    readonly port: number;
+  };
+  readonly job: {
+    /** Limits of jobs that name none: 256 MiB and 300,000 ms. */
+    readonly memoryMb: number;
+    readonly timeoutMs: number;
+    /** What a message may ask for at most: 3,008 MiB and 900,000 ms. More is refused. */
+    readonly maxMemoryMb: number;
+    readonly maxTimeoutMs: number;
+    /** Between SIGTERM at the deadline and SIGKILL, in milliseconds. Default 200. */
+    readonly graceMs: number;
+    /** Bytes kept of each of stdout and stderr. Default 1 MiB. */
+    readonly maxLogBytes: number;
+    /** Largest input, as JSON text in bytes. Default 6 MiB. */
+    readonly maxInputBytes: number;
+  };
+  readonly code: {
+    /** Bucket that a message without one means. Default `nanogrid-code`. */
+    readonly bucket: string;
+    /** Buckets that a message may name. Default: `bucket` only. */
+    readonly allowedBuckets: readonly string[];
+    readonly limits: ArchiveLimits;
+    /** Bytes of extracted code kept on disk. Default 2 GiB. */
+    readonly cacheBytes: number;
+  };
+  readonly output: {
+    /** Default `nanogrid-user-data`. */
+    readonly bucket: string;
+    /** Caps of what is collected from `/output`: 64 MiB, 256 files, 16 levels. */
+    readonly maxBytes: number;
+    readonly maxFiles: number;
+    readonly maxDepth: number;
+  };
+  readonly sandbox: {
+    /** CPUs of a container. Default 1. */
+    readonly cpus: number;
+    /** Processes and threads of a container, the supervisor's two included. Default 128. */
+    readonly pids: number;
+    /** Size of each writable place (`/tmp`, `/output`, the working directory beyond the code), in MiB. Default 128. */
+    readonly diskMb: number;
+    /** Files and folders in each writable place. Default 16,384. */
+    readonly inodes: number;
+    /** Open files of a process. Default 1,024. */
+    readonly openFiles: number;
+    /** OCI runtime, for instance `runsc`. Default: the engine's own. */
+    readonly ociRuntime: string | undefined;
+  };
+  readonly pool: {
+    /** Most containers at once, idle and bound together. Default: twice the slots plus the idle ones. */
+    readonly maxContainers: number | undefined;
+    /** Idle containers by runtime name; a runtime's own `pool.size` where absent. */
+    readonly sizes: Readonly<Record<string, number>>;
+    /** A bound container that served nothing for so long is removed, in milliseconds. Default 600,000. */
+    readonly idleTimeoutMs: number;
+    /** Jobs after which a container is replaced. Default 10,000. */
+    readonly maxJobs: number;
+  };
+  readonly docker: {
+    /** Address of the engine (`unix:///var/run/docker.sock`, `tcp://…`). Default: `DOCKER_HOST`, then the local socket. */
+    readonly host: string | undefined;
+  };
+}
+
+/** Caps of an archive; each is checked while the bytes stream. */
+export interface ArchiveLimits {
+  /** The archive itself, in bytes. Default 64 MiB. */
+  readonly maxArchiveBytes: number;
+  /** All files together, extracted. Default 256 MiB. */
+  readonly maxTotalBytes: number;
+  /** One file, extracted. Default 128 MiB. */
+  readonly maxFileBytes: number;
+  /** Default 10,000. */
+  readonly maxEntries: number;
+  /** Extracted to compressed, for each entry above 1 MiB. Default 200. */
+  readonly maxRatio: number;
+  /** Bytes of a path. Default 512; a component has at most 255. */
+  readonly maxPathBytes: number;
+  /** Folders below each other. Default 32. */
+  readonly maxDepth: number;
+}

@@ -1,0 +1,32 @@
+/** What exactly is run for one job: `beforeExec` may return a changed copy. */
+
+/** A file of the working directory that a plugin wants to read after the job, once every process of it is dead. */
+export interface WorkFileRequest {
+  /** Path relative to the working directory. Links are not followed. */
+  readonly path: string;
+  /** The file is cut here. At most 16 MiB. */
+  readonly maxBytes: number;
+}
+
+/** Command, environment and limits of one execution. */
+export interface ExecSpec {
+  /** Command of a script or `undefined` where the runtime's waiting process runs it. */
+  readonly command: readonly string[] | undefined;
+  /** Path of the entry point below the working directory. */
+  readonly entrypoint: string;
+  /** `"file.function"`, or undefined for a script. */
+  readonly handler: string | undefined;
+  /** The job's environment; nothing of the worker's is in it. */
+  readonly env: Readonly<Record<string, string>>;
+  /** Time limit of the user's code in milliseconds. */
+  readonly timeoutMs: number;
+  /** Between SIGTERM at the deadline and SIGKILL, in milliseconds. */
+  readonly graceMs: number;
+  /** The job's input as JSON text, in UTF-8. */
+  readonly input: string;
+  /** Bytes kept of each stream. */
+  readonly maxStdoutBytes: number;
+  readonly maxStderrBytes: number;
+  /** Files that plugins read in `afterExec`. */
+  readonly workFiles: readonly WorkFileRequest[];
+}

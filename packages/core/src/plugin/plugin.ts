@@ -1,0 +1,61 @@
+/** What a plugin is: a description that the host checks and applies. Made with `definePlugin`. */
+
+import type { CoreConfig } from '../config/core-config.js';
+import type { Hooks } from '../hooks.js';
+import type { Logger } from '../logger.js';
+import type { CodeStore, JobSource, OutputStore, ResultStore } from '../stores.js';
+
+/** A JSON Schema (draft 7) as a plain object. */
+export type JsonSchema = { readonly [key: string]: unknown };
+
+/** Services that a plugin may provide; each has exactly one provider per worker. */
+export interface Services {
+  source: JobSource;
+  codeStore: CodeStore;
+  outputStore: OutputStore;
+  resultStore: ResultStore;
+}
+
+/** Part of a plugin's life that the host drives. Each call has a deadline (30 s); `stop` may be called twice. */
+export interface Lifecycle {
+  start?(): Promise<void> | void;
+  stop?(): Promise<void> | void;
+  /** Throws when the plugin cannot do its work now; the message is shown by `/health`. */
+  health?(): Promise<void> | void;
+}
+
+/** What a plugin is given in `apply`. */
+export interface PluginHost {
+  readonly hooks: Hooks;
+  /** A logger that names the plugin on every line. */
+  readonly log: Logger;
+  readonly config: CoreConfig;
+  /** Provides one of the worker's services. Throws `NG_PLUGIN_INVALID` where another plugin already does. */
+  provide<K extends keyof Services>(service: K, implementation: Services[K]): void;
+  /** Registers part of the plugin's life. */
+  lifecycle(part: Lifecycle): void;
+}
+
+/** A plugin with its options, ready to be listed in `plugins` of the configuration. */
+export interface Plugin {
+  /** npm-style name, for instance `@acme/nanogrid-plugin-audit`. */
+  readonly name: string;
+  /** Semantic version of the plugin. */
+  readonly version: string;
+  /** Range of `@nanogrid/core` versions that it works with, for instance `^0.1.0`. */
+  readonly core: string;
+  /** JSON Schema of the options: an object schema. Keys that it does not name are refused. */
+  readonly optionsSchema: JsonSchema;
+  /**
+   * Environment variables that are defaults for options: variable to option name. The value is read by the
+   * option's type in the schema; one that does not fit is an error.
+   */
+  readonly env: Readonly<Record<string, string>>;
+  /** The options as they were given, not yet checked. */
+  readonly options: Readonly<Record<string, unknown>>;
+  /** Called once, with the checked options and their defaults. Registers taps and services; starts nothing. */
+  apply(host: PluginHost, options: Record<string, unknown>): void | Promise<void>;
+}
+
+/** What a plugin module exports: called with options, it gives the plugin. Importing it has no effect. */
+export type PluginFactory<Options = Record<string, unknown>> = (options?: Options) => Plugin;

@@ -1,0 +1,87 @@
+/** The result of one job, as the contract has it in the camel dialect; `publish/encode-result.ts` writes both dialects. */
+
+import type { ErrorCode } from './errors.js';
+
+/** `FAILED`: the user's code failed. `ERROR`: the platform failed. */
+export type JobStatus = 'SUCCESS' | 'FAILED' | 'ERROR';
+
+/** How the process that ran the job came to be: a new container, a waiting one, or one already bound to this function. */
+export type StartKind = 'cold' | 'warm' | 'reused';
+
+/** Milliseconds that each phase took, with microsecond resolution; a phase that did not happen is 0. */
+export interface Phases {
+  queue: number;
+  fetch: number;
+  extract: number;
+  acquire: number;
+  build: number;
+  exec: number;
+  collect: number;
+  publish: number;
+  start: StartKind;
+}
+
+export interface LlmModelUsage {
+  promptTokens: number;
+  completionTokens: number;
+  totalTokens: number;
+  calls: number;
+}
+
+export interface LlmUsage extends LlmModelUsage {
+  byModel: Record<string, LlmModelUsage>;
+}
+
+/** An output file or folder that could not be stored, and why. */
+export interface OutputError {
+  readonly path: string;
+  readonly reason: string;
+}
+
+/** A tap of a plugin that threw in `afterExec`; the job completes without it. */
+export interface PluginError {
+  readonly plugin: string;
+  readonly hook: string;
+  readonly message: string;
+}
+
+export interface JobResult {
+  requestId: string;
+  functionId?: string;
+  runtime: string;
+  runtimeVersion?: string;
+  status: JobStatus;
+  errorCode?: ErrorCode;
+  /** One sentence. */
+  errorMessage?: string;
+  exitCode?: number;
+  /** Name of the signal that ended the user's process, for instance `SIGKILL`. */
+  signal?: string;
+  /** Valid UTF-8, capped. */
+  stdout: string;
+  stderr: string;
+  stdoutTruncated?: true;
+  stderrTruncated?: true;
+  /** The handler's return value, or the last line of stdout where that parses as JSON. */
+  result?: unknown;
+  /** Wall time of the user's code only. */
+  durationMs: number;
+  phases: Phases;
+  /** Peak of this job alone, in bytes. */
+  peakMemoryBytes?: number;
+  /** Where the peak came from. */
+  peakMemorySource?: 'cgroup' | 'rusage';
+  /** CPU time of the job's processes, user and system, in milliseconds. */
+  cpuMs?: number;
+  /** The job's memory limit in MiB. */
+  memoryMb: number;
+  optimizationTip?: string;
+  tuning?: Record<string, unknown>;
+  /** URLs, in the order of the files' names. */
+  outputFiles: string[];
+  outputErrors?: OutputError[];
+  llmUsage?: LlmUsage;
+  pluginErrors?: PluginError[];
+  /** Which delivery of the message this was; 1 is the first. */
+  attempt: number;
+}

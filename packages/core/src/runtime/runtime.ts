@@ -1,0 +1,62 @@
+/** What a runtime is: a page of data. A language's package exports one, made with `defineRuntime`. */
+
+/** Builds an image from a Dockerfile: `context` is the folder that holds it. */
+export interface ImageBuild {
+  /** Repository name of the image that is built; its tag is the digest of the context. Default `nanogrid/<runtime>`. */
+  readonly name?: string;
+  /** Folder with a `Dockerfile`, as a `file:` URL (`new URL('../image/', import.meta.url)`) or an absolute path. */
+  readonly context: URL | string;
+}
+
+/** How a process of the language is kept ready, so that a job does not pay for the language's own start. */
+export interface WarmShim {
+  /**
+   * Command of the waiting process. `{shim}` stands for the folder that holds `files`. It speaks the shim protocol
+   * (`docs/supervisor-protocol.md`) on the socket it finds as file descriptor 3.
+   */
+  readonly command: readonly string[];
+  /** Files delivered to the container when it starts: name to `file:` URL or absolute path. */
+  readonly files: Readonly<Record<string, URL | string>>;
+  /** Passed to the waiting process as `NANOGRID_PRELOAD`, joined by commas: what it loads before the first job. */
+  readonly preload?: readonly string[];
+  /** Memory that the waiting process holds, in MiB, added to each job's limit so that the job's own stays whole. Default 64. */
+  readonly overheadMb?: number;
+  /** How long the process may take to become ready, in milliseconds. Default 30,000. */
+  readonly startTimeoutMs?: number;
+}
+
+/** What the conformance kit may expect of a runtime. */
+export interface RuntimeSupports {
+  /** `handler: "file.function"` is understood. Default false. */
+  readonly handlers?: boolean;
+}
+
+/** A runtime as its author writes it. */
+export interface RuntimeDefinition {
+  /** Canonical name: lower case, digits, `-`; for instance `perl`. */
+  readonly name: string;
+  /** Other names that mean this runtime, case-insensitive; `*` matches digits and dots (`perl5.*`). */
+  readonly aliases?: readonly string[];
+  /** An image's name, used unmodified (`ruby:3.3`), or how to build one. */
+  readonly image: string | ImageBuild;
+  /** Version of the language that runs, reported as `runtimeVersion`; a shim that reports its own overrules it. */
+  readonly version?: string;
+  /** File names tried in order as a script's entry point, for instance `['main.sh']`. */
+  readonly entrypoints: readonly string[];
+  /** Extensions of single source files that may be sent instead of an archive, with the dot. Default: those of `entrypoints`. */
+  readonly sourceExtensions?: readonly string[];
+  /** Command of a script. `{entrypoint}` stands for the entry point's path. A runtime with a shim may leave it out. */
+  readonly run?: readonly string[];
+  /** How to keep a process ready. Without it, `run` is spawned anew for each job. */
+  readonly warm?: WarmShim;
+  /** Environment of every job, under the function's own. */
+  readonly env?: Readonly<Record<string, string>>;
+  /** Limits of a job that names none itself. */
+  readonly limits?: { readonly memoryMb?: number; readonly pids?: number };
+  /** How many idle containers wait. Default 1. */
+  readonly pool?: { readonly size?: number };
+  readonly supports?: RuntimeSupports;
+}
+
+/** A runtime that was checked by `defineRuntime`. */
+export type Runtime = Readonly<RuntimeDefinition>;

@@ -1,0 +1,90 @@
+/**
+ * What the pipeline asks of the world outside: a source of jobs, a store of code, a store of output files and a
+ * store of results. Plugins provide them; core knows these interfaces only.
+ */
+
+import type { Readable } from 'node:stream';
+import type { CodeRef, Dialect } from './job.js';
+import type { JobResult } from './result.js';
+
+/** One message taken from the queue, until it is settled. Every method may be called once the job is over; the first settlement wins. */
+export interface Delivery {
+  /** The message's body, as it was sent. */
+  readonly body: string;
+  /** 1 on the first delivery. */
+  readonly attempt: number;
+  /** True when the queue will not deliver this message again. */
+  readonly lastAttempt: boolean;
+  /** Unix milliseconds, where the queue knows. */
+  readonly sentAt: number | undefined;
+  /** Keeps the message invisible for another `ms` from now. */
+  extend(ms: number): Promise<void>;
+  /** The job is done: the message is deleted. */
+  ack(): Promise<void>;
+  /** The job goes back: visible again after `delayMs`. */
+  release(delayMs: number): Promise<void>;
+  /** The message can never succeed: to the dead-letter list where there is one, else deleted. */
+  deadLetter(reason: string): Promise<void>;
+}
+
+/** A queue of jobs. */
+export interface JobSource {
+  /** How long a delivery stays invisible unless extended, in milliseconds. */
+  readonly visibilityMs: number;
+  /**
+   * Waits for at least one message and returns at most `max`; an empty list when the wait ended or `signal` aborted.
+   * Throws `NG_QUEUE_FAILED` when the queue cannot be reached.
+   */
+  receive(max: number, signal: AbortSignal): Promise<Delivery[]>;
+}
+
+/** A code object as it is now: `version` changes whenever the content may have changed (an ETag, for instance). */
+export interface CodeVersion {
+  readonly version: string;
+  readonly sizeBytes: number | undefined;
+}
+
+/** Where functions' code is fetched from. Throws `NG_CODE_NOT_FOUND` or `NG_CODE_UNAVAILABLE`. */
+export interface CodeStore {
+  /** The object's current version, without its bytes. */
+  head(ref: CodeRef, signal: AbortSignal): Promise<CodeVersion>;
+  /** The object's bytes; the version of what is actually returned. */
+  open(ref: CodeRef, signal: AbortSignal): Promise<CodeVersion & { readonly body: Readable }>;
+}
+
+/** Where output files go. Throws `NG_OUTPUT_STORE_FAILED`. */
+export interface OutputStore {
+  /**
+   * Stores one file under `outputs/{jobId}/{path}` and returns its URL. `path` is relative, with `/` between
+   * components, never holding `.`, `..`, an empty component, NUL or control characters. A body that ends early
+   * (`body` is destroyed with an error) leaves no object behind.
+   */
+  put(file: {
+    readonly jobId: string;
+    readonly path: string;
+    readonly sizeBytes: number;
+    readonly contentType: string;
+    readonly body: Readable;
+    readonly signal: AbortSignal;
+  }): Promise<string>;
+}
+
+/** What is known of a job by its id. `result` is what was published, in the dialect of the job. */
+export type JobState =
+  | { readonly state: 'pending' | 'running' }
+  | { readonly state: 'completed' | 'failed'; readonly result: Record<string, unknown> };
+
+/** Where results are published to, once per id. */
+export interface ResultStore {
+  /** Notes that a job is pending or running; never replaces a final state. */
+  progress(jobId: string, state: 'pending' | 'running'): Promise<void>;
+  /**
+   * Publishes a result, once per id: returns false and changes nothing where a result of that id is already known.
+   * Throws `NG_RESULT_STORE_FAILED` when it is not safe yet.
+   */
+  publish(result: JobResult, dialect: Dialect): Promise<boolean>;
+  /** What is known of a job; undefined where nothing is, or no longer is. */
+  get(jobId: string): Promise<JobState | undefined>;
+  /** Waits for the result of a job; undefined when `signal` aborts first. */
+  wait(jobId: string, signal: AbortSignal): Promise<Record<string, unknown> | undefined>;
+}
