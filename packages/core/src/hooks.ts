@@ -29,6 +29,8 @@ export interface ExtractedCode {
   /** Absolute path of the folder that holds the files. */
   readonly directory: string;
   readonly files: readonly ExtractedFile[];
+  /** Folders that hold nothing, as relative paths; every other folder is part of a file's path. */
+  readonly emptyFolders?: readonly string[];
   /** Sum of the files' sizes. */
   readonly totalBytes: number;
 }

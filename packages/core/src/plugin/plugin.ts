@@ -44,6 +44,8 @@ export interface Plugin {
   readonly version: string;
   /** Range of `@nanogrid/core` versions that it works with, for instance `^0.1.0`. */
   readonly core: string;
+  /** The services that `apply` provides. Default: none. */
+  readonly provides?: readonly (keyof Services)[];
   /** JSON Schema of the options: an object schema. Keys that it does not name are refused. */
   readonly optionsSchema: JsonSchema;
   /**

@@ -1,0 +1,23 @@
+/** What the command line uses of its process, handed in so that a test or another program can give its own. Owns no state. */
+
+import type { Readable } from 'node:stream';
+import type { Interruption } from './interruption.js';
+
+/** A stream that text is written to; `isTTY` tells a terminal. */
+export type OutputStream = NodeJS.WritableStream & { readonly isTTY?: boolean };
+
+export interface Io {
+  readonly stdin: Readable;
+  /** Results, and nothing else. */
+  readonly stdout: OutputStream;
+  /** Everything that is written for a person. */
+  readonly stderr: OutputStream;
+  /** Environment variables. */
+  readonly env: Readonly<Record<string, string | undefined>>;
+  /** Absolute folder that relative paths start from. */
+  readonly cwd: string;
+  /** Whether the process was asked to end. */
+  readonly interruption: Interruption;
+  /** Has `cleanUp` called when the process exits, however it does. Returns what takes it back. */
+  atExit(cleanUp: () => void): () => void;
+}

@@ -1,0 +1,18 @@
+/** Loads the configuration a command works with; a project without one gets Python and the embedded twins. Owns no state. */
+
+import { type LoadedConfig, loadConfig } from '@nanogrid/core';
+import { local } from '@nanogrid/plugin-local';
+import { python } from '@nanogrid/runtime-python';
+import type { Invocation } from './invocation.js';
+
+/** Throws as `loadConfig` does. */
+export function loadProject({ io, globals }: Pick<Invocation, 'io' | 'globals'>): Promise<LoadedConfig> {
+  const environment = globals.env ?? (io.env.NANOGRID_ENV || undefined);
+  return loadConfig({
+    cwd: io.cwd,
+    env: io.env,
+    defaults: { runtimes: [python()], plugins: [local()] },
+    ...(globals.config === undefined ? {} : { configFile: globals.config }),
+    ...(environment === undefined ? {} : { environment }),
+  });
+}

@@ -1,0 +1,30 @@
+/** Parsers of option values, strict: what does not fit is refused, never replaced by a default. Owns no state. */
+
+import { InvalidArgumentError } from 'commander';
+
+/** A parser for whole numbers from `minimum` on. */
+export function wholeNumber(minimum: number): (text: string) => number {
+  return (text) => {
+    const value = Number(text);
+    if (!/^\d+$/.test(text) || !Number.isSafeInteger(value) || value < minimum) {
+      throw new InvalidArgumentError(`It must be a whole number from ${minimum} on.`);
+    }
+    return value;
+  };
+}
+
+/** `file.function`. */
+export function handlerName(text: string): string {
+  if (!/^[^\s.][^\s]*\.[^\s.]+$/.test(text)) {
+    throw new InvalidArgumentError('It must be FILE.FUNCTION, for instance main.handler.');
+  }
+  return text;
+}
+
+/** An id as the contract has it. */
+export function id(text: string): string {
+  if (!/^[A-Za-z0-9][A-Za-z0-9._-]{0,127}$/.test(text)) {
+    throw new InvalidArgumentError('It must be letters, digits, ".", "_" and "-", at most 128, the first no sign.');
+  }
+  return text;
+}

@@ -1,0 +1,107 @@
+/** What the job's end means: the result, from what the supervisor reported and what the job wrote. */
+
+import type { ErrorCode } from '../errors.js';
+import type { ExecSpec } from '../exec/exec-spec.js';
+import type { RunReport } from '../exec/run-report.js';
+import type { Job } from '../job.js';
+import type { PeakMemory } from '../pool/peak-memory-counter.js';
+import { decodeCapped, lastLineJson } from '../publish/text.js';
+import type { JobResult, Phases } from '../result.js';
+import type { Runtime } from '../runtime/runtime.js';
+import type { OutputCollector } from './output-collector.js';
+
+export interface ResultSource {
+  readonly job: Job;
+  readonly runtime: Runtime;
+  readonly runtimeVersion: string | undefined;
+  readonly memoryMb: number;
+  readonly spec: ExecSpec;
+  readonly maxResultBytes: number;
+  readonly report: RunReport & Partial<PeakMemory>;
+  readonly outputs: OutputCollector;
+  readonly phases: Phases;
+}
+
+interface Value {
+  readonly value?: unknown;
+  readonly failure?: Verdict;
+}
+
+type Verdict = Pick<JobResult, 'status' | 'errorCode' | 'errorMessage'>;
+
+/** The result so far: without output files, which are still on their way. */
+export function buildResult(source: ResultSource): JobResult {
+  const { job, runtime, report, outputs, spec } = source;
+  const stdout = decodeCapped(outputs.stdoutChunks, spec.maxStdoutBytes);
+  const stderr = decodeCapped(outputs.stderrChunks, spec.maxStderrBytes);
+  const value: Value = job.handler === undefined ? { value: lastLineJson(stdout) } : handlerValue(source);
+  const verdict = judge(source, stderr) ?? value.failure ?? { status: 'SUCCESS' };
+  return {
+    requestId: job.id,
+    ...(job.functionId === undefined ? {} : { functionId: job.functionId }),
+    runtime: runtime.name,
+    ...(source.runtimeVersion === undefined ? {} : { runtimeVersion: source.runtimeVersion }),
+    ...verdict,
+    ...(report.exitCode === undefined ? {} : { exitCode: report.exitCode }),
+    ...(report.signal === undefined ? {} : { signal: report.signal }),
+    stdout,
+    stderr,
+    ...(report.stdoutBytes > spec.maxStdoutBytes ? { stdoutTruncated: true as const } : {}),
+    ...(report.stderrBytes > spec.maxStderrBytes ? { stderrTruncated: true as const } : {}),
+    ...(value.value === undefined ? {} : { result: value.value }),
+    durationMs: report.execMs,
+    phases: source.phases,
+    ...(report.peakBytes === undefined ? {} : { peakMemoryBytes: report.peakBytes }),
+    ...(report.peakSource === undefined ? {} : { peakMemorySource: report.peakSource }),
+    cpuMs: report.cpuMs,
+    memoryMb: source.memoryMb,
+    outputFiles: [],
+    attempt: job.attempt,
+  };
+}
+
+/** How the process failed; undefined where it ended well. */
+function judge({ report, memoryMb, spec, runtime }: ResultSource, stderr: string): Verdict | undefined {
+  if (report.spawnError !== undefined) {
+    return failed(
+      'NG_EXIT_CODE',
+      `the command of the runtime ${runtime.name} could not be started: ${report.spawnError}`,
+    );
+  }
+  if (report.timedOut) return failed('NG_TIMEOUT', `the function ran longer than its limit of ${spec.timeoutMs} ms`);
+  if (report.killed) return failed('NG_CANCELLED', 'the job was cancelled');
+  if (report.exitCode === 0) return undefined;
+  if (report.oomKills > 0) {
+    return failed('NG_OUT_OF_MEMORY', `the function used more memory than its limit of ${memoryMb} MiB`);
+  }
+  if (report.signal !== undefined) return failed('NG_SIGNAL', `the function was ended by ${report.signal}`);
+  const reason = lastLine(stderr);
+  return failed('NG_EXIT_CODE', `the function ended with exit code ${report.exitCode}${reason ? `: ${reason}` : ''}`);
+}
+
+function failed(errorCode: ErrorCode, errorMessage: string): Verdict {
+  return { status: 'FAILED', errorCode, errorMessage };
+}
+
+function lastLine(text: string): string {
+  const line = text.trimEnd().split('\n').at(-1) ?? '';
+  return line.length > 300 ? `${line.slice(0, 299)}…` : line;
+}
+
+/** What the handler returned. A process that ended well without returning called exit. */
+function handlerValue({ report, maxResultBytes, job }: ResultSource): Value {
+  if (report.exitCode !== 0) return {};
+  const name = JSON.stringify(job.handler);
+  if (report.resultBytes > maxResultBytes) {
+    const size = `${report.resultBytes} bytes, more than ${maxResultBytes}`;
+    return { failure: failed('NG_HANDLER_INVALID', `handler ${name} returned a value of ${size}`) };
+  }
+  if (report.resultBytes === 0) {
+    return { failure: failed('NG_HANDLER_INVALID', `handler ${name} ended the process before it returned`) };
+  }
+  try {
+    return { value: JSON.parse(report.result.toString('utf8')) };
+  } catch {
+    return { failure: failed('NG_HANDLER_INVALID', `handler ${name} returned a value that is not JSON`) };
+  }
+}

@@ -1,0 +1,20 @@
+/** The last of the collecting: waits for the output files to be stored and notes them on the result. */
+
+import type { PhaseClock } from '../publish/phase-clock.js';
+import type { JobResult } from '../result.js';
+import type { OutputCollector } from './output-collector.js';
+
+/** Throws `NG_OUTPUT_STORE_FAILED`: success is never reported with files missing. */
+export async function collect(result: JobResult, outputs: OutputCollector, clock: PhaseClock): Promise<JobResult> {
+  const { urls, errors, overLimit } = await outputs.finish();
+  clock.end('collect');
+  const complete: JobResult = { ...result, outputFiles: urls };
+  if (errors.length > 0) complete.outputErrors = errors;
+  if (overLimit && result.status === 'SUCCESS') {
+    complete.status = 'FAILED';
+    complete.errorCode = 'NG_OUTPUT_LIMIT';
+    const first = errors[0];
+    complete.errorMessage = `output files were not stored: ${JSON.stringify(first?.path)}: ${first?.reason}`;
+  }
+  return complete;
+}

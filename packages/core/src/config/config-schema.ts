@@ -1,0 +1,198 @@
+/** The schema of the configuration: one source for its check, the editors' schema and the reference in the docs. Owns no state. */
+
+import { DEFAULTS } from './defaults.js';
+
+/** Longest wait that a timer of Node.js can hold, in milliseconds; a longer one would fire at once. */
+const MAX_MS = 2 ** 31 - 1;
+
+const ms = (description: string, fallback?: number, minimum = 0) => ({
+  type: 'integer',
+  minimum,
+  maximum: MAX_MS,
+  description,
+  ...(fallback === undefined ? {} : { default: fallback }),
+});
+
+const count = (description: string, fallback?: number, minimum = 1) => ({
+  type: 'integer',
+  minimum,
+  maximum: Number.MAX_SAFE_INTEGER,
+  description,
+  ...(fallback === undefined ? {} : { default: fallback }),
+});
+
+const text = (description: string, fallback?: string) => ({
+  type: 'string',
+  minLength: 1,
+  description,
+  ...(fallback === undefined ? {} : { default: fallback }),
+});
+
+const bucket = (description: string, fallback?: string) => ({
+  ...text(description, fallback),
+  pattern: '^[A-Za-z0-9][A-Za-z0-9._-]{1,254}$',
+  mustBe: 'a bucket name: letters, digits, ".", "_" and "-"',
+});
+
+const group = (description: string, properties: object) => ({
+  type: 'object',
+  additionalProperties: false,
+  description,
+  properties,
+});
+
+const entries = (description: string) => ({
+  type: 'array',
+  description,
+  items: {
+    type: ['object', 'string', 'array'],
+    minLength: 1,
+    minItems: 1,
+    maxItems: 2,
+    items: [{ type: 'string', minLength: 1 }, { type: 'object' }],
+  },
+});
+
+const { worker, http, job, code, output, sandbox, pool } = DEFAULTS;
+
+/** The settings, which the base and every overlay may give. */
+export const settingsProperties = {
+  runtimes: entries('Languages that functions may be written in: what a runtime package’s factory returns.'),
+  plugins: entries('Plugins in the order they are applied: what a plugin package’s factory returns.'),
+  dataDir: text(
+    'Folder of everything durable on this machine: queue, code, outputs, results. Default: `.nanogrid` beside the config file.',
+  ),
+  workDir: text('Folder of caches and temporary files of the worker.', DEFAULTS.workDir),
+  aiEndpoint: {
+    ...text('Address of an LLM service, given to functions as `AI_ENDPOINT`. Default: none.'),
+    pattern: '^https?://[^\\s]+$',
+    mustBe: 'an http:// or https:// address',
+  },
+  worker: group('The worker and its share of the machine.', {
+    slots: {
+      ...count('Jobs that run at once. Default: two for each processor.'),
+      maximum: 4096,
+    },
+    memoryMb: count(
+      'Sum of the memory limits of jobs that run at once, in MiB. Default: three quarters of the machine’s memory.',
+    ),
+    drainTimeoutMs: ms('How long a stop waits for running jobs, in milliseconds.', worker.drainTimeoutMs),
+  }),
+  http: group('The worker’s own HTTP server.', {
+    host: text('Address that `/health` and `/status` listen on.', http.host),
+    port: {
+      type: 'integer',
+      minimum: 0,
+      maximum: 65_535,
+      description: 'Its port; 0 takes a free one.',
+      default: http.port,
+    },
+  }),
+  job: group('Limits of a job.', {
+    // Docker refuses containers with less than 6 MiB.
+    memoryMb: count('Memory limit of jobs that name none, in MiB.', job.memoryMb, 6),
+    timeoutMs: ms('Time limit of jobs that name none, in milliseconds.', job.timeoutMs, 1),
+    maxMemoryMb: count('Most memory that a message may ask for, in MiB. More is refused.', job.maxMemoryMb, 6),
+    maxTimeoutMs: ms('Most time that a message may ask for, in milliseconds. More is refused.', job.maxTimeoutMs, 1),
+    graceMs: ms('Between SIGTERM at the deadline and SIGKILL, in milliseconds.', job.graceMs),
+    maxLogBytes: count('Bytes kept of each of stdout and stderr.', job.maxLogBytes, 0),
+    maxInputBytes: count('Largest input, as JSON text in bytes.', job.maxInputBytes),
+  }),
+  code: group('Where code comes from, and what is accepted.', {
+    bucket: bucket('Bucket that a message without one means.', code.bucket),
+    allowedBuckets: {
+      type: 'array',
+      minItems: 1,
+      uniqueItems: true,
+      items: bucket('A bucket.'),
+      description: 'Buckets that a message may name. Default: `code.bucket` only.',
+    },
+    limits: group('Caps of an archive; each is checked while the bytes stream.', {
+      maxArchiveBytes: count('The archive itself, in bytes.', code.limits.maxArchiveBytes),
+      maxTotalBytes: count('All files together, extracted, in bytes.', code.limits.maxTotalBytes),
+      maxFileBytes: count('One file, extracted, in bytes.', code.limits.maxFileBytes),
+      maxEntries: count('Files and folders.', code.limits.maxEntries),
+      maxRatio: count('Extracted to compressed size, for each entry above 1 MiB.', code.limits.maxRatio),
+      maxPathBytes: count('Bytes of a path; a component has at most 255.', code.limits.maxPathBytes),
+      maxDepth: count('Folders below each other.', code.limits.maxDepth),
+    }),
+    cacheBytes: count('Bytes of extracted code kept on disk.', code.cacheBytes, 0),
+  }),
+  output: group('What is collected from `/output`.', {
+    bucket: bucket('Bucket of the output files.', output.bucket),
+    maxBytes: count('All files of a job together, in bytes.', output.maxBytes, 0),
+    maxFiles: count('Files of a job.', output.maxFiles, 0),
+    maxDepth: count('Folders below each other.', output.maxDepth),
+  }),
+  sandbox: group('Bounds of a container.', {
+    cpus: { type: 'number', minimum: 0.01, maximum: 1024, description: 'CPUs.', default: sandbox.cpus },
+    pids: count('Processes and threads, the supervisor’s two included.', sandbox.pids, 4),
+    diskMb: count(
+      'Size of each writable place (`/tmp`, `/output`, the working directory beyond the code), in MiB.',
+      sandbox.diskMb,
+    ),
+    inodes: count('Files and folders in each writable place.', sandbox.inodes, 16),
+    openFiles: count('Open files of a process.', sandbox.openFiles, 16),
+    ociRuntime: {
+      ...text('OCI runtime, for instance `runsc`. Default: the engine’s own.'),
+      pattern: '^[A-Za-z0-9][A-Za-z0-9._-]*$',
+      mustBe: 'the name of an OCI runtime',
+    },
+  }),
+  pool: group('Containers that wait.', {
+    maxContainers: count(
+      'Most containers at once, idle and bound together. Default: twice the slots plus the idle ones.',
+    ),
+    sizes: {
+      type: 'object',
+      description: 'Idle containers by runtime name. Default: each runtime’s own `pool.size`.',
+      propertyNames: { pattern: '^[a-z0-9][a-z0-9-]*$', mustBe: 'the name of a runtime' },
+      additionalProperties: { type: 'integer', minimum: 0, maximum: 4096, description: 'Idle containers.' },
+      default: pool.sizes,
+    },
+    idleTimeoutMs: ms(
+      'A bound container that served nothing for so long is removed, in milliseconds.',
+      pool.idleTimeoutMs,
+      1,
+    ),
+    maxJobs: count('Jobs after which a container is replaced.', pool.maxJobs),
+  }),
+  docker: group('The Docker engine.', {
+    host: {
+      ...text('Address of the engine, for instance `unix:///var/run/docker.sock`. Default: the local socket.'),
+      pattern: '^(unix|tcp|http|https|ssh|npipe)://[^\\s]+$',
+      mustBe: 'an address like unix:///var/run/docker.sock or tcp://host:2376',
+    },
+  }),
+} as const;
+
+/** Name of an overlay. */
+export const environmentNames = {
+  pattern: '^[A-Za-z0-9][A-Za-z0-9._-]*$',
+  mustBe: 'an environment name: letters, digits, ".", "_" and "-"',
+} as const;
+
+/** JSON Schema (draft 7) of one overlay: the settings, all optional. */
+export const settingsSchema = {
+  type: 'object',
+  additionalProperties: false,
+  properties: settingsProperties,
+} as const;
+
+/** JSON Schema (draft 7) of the whole configuration. */
+export const configSchema = {
+  $schema: 'http://json-schema.org/draft-07/schema#',
+  title: 'NanoGrid configuration',
+  type: 'object',
+  additionalProperties: false,
+  properties: {
+    $schema: { type: 'string', description: 'Address of this schema, for editors.' },
+    ...settingsProperties,
+    environments: {
+      type: 'object',
+      description: 'Overlays by name, chosen with `--env` or `NANOGRID_ENV`: the same settings, merged over the base.',
+      propertyNames: environmentNames,
+      additionalProperties: settingsSchema,
+    },
+  },
+} as const;

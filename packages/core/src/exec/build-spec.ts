@@ -1,0 +1,78 @@
+/** Makes the execution spec of a job: entry point, command, environment, limits. */
+
+import type { CoreConfig } from '../config/core-config.js';
+import { NanoGridError } from '../errors.js';
+import type { ExtractedCode } from '../hooks.js';
+import type { Job } from '../job.js';
+import type { JobRun } from '../job-run.js';
+import { INPUT_FILE } from '../pool/container-spec.js';
+import type { Runtime } from '../runtime/runtime.js';
+import type { ExecSpec } from './exec-spec.js';
+
+/** Inputs up to this many bytes are also given as `PAYLOAD`; one string of an environment may have 128 KiB in Linux. */
+const MAX_PAYLOAD_VARIABLE_BYTES = 32 << 10;
+
+/** Throws `NG_ENTRYPOINT_MISSING` or `NG_HANDLER_INVALID`, both of the user's side. */
+export function buildSpec(
+  { job, inputJson, runtime }: Pick<JobRun, 'job' | 'inputJson' | 'runtime'>,
+  code: ExtractedCode,
+  config: Pick<CoreConfig, 'job' | 'aiEndpoint'>,
+): ExecSpec {
+  const entrypoint = job.handler === undefined ? findEntrypoint(runtime, code) : (runtime.entrypoints[0] ?? '');
+  if (job.handler !== undefined && !runtime.supports?.handlers) {
+    throw new NanoGridError(
+      'NG_HANDLER_INVALID',
+      `handler ${JSON.stringify(job.handler)}: the runtime ${runtime.name} runs scripts only`,
+      { hint: `Leave the handler out and name the entry point ${runtime.entrypoints[0]}.` },
+    );
+  }
+  return {
+    command: runtime.warm ? undefined : commandOf(runtime, entrypoint),
+    entrypoint,
+    handler: job.handler,
+    env: environmentOf(job, inputJson, runtime, config.aiEndpoint),
+    timeoutMs: job.timeoutMs ?? config.job.timeoutMs,
+    graceMs: config.job.graceMs,
+    input: inputJson,
+    maxStdoutBytes: config.job.maxLogBytes,
+    maxStderrBytes: config.job.maxLogBytes,
+    workFiles: [],
+  };
+}
+
+function findEntrypoint(runtime: Runtime, code: ExtractedCode): string {
+  const paths = new Set(code.files.map(({ path }) => path));
+  const found = runtime.entrypoints.find((name) => paths.has(name));
+  if (found !== undefined) return found;
+  const expected = runtime.entrypoints.join(' or ');
+  const nested = code.files.find(({ path }) => runtime.entrypoints.some((name) => path.endsWith(`/${name}`)));
+  const where = nested ? `it has ${JSON.stringify(nested.path)}, which must lie at the top` : `it has ${listing(code)}`;
+  throw new NanoGridError('NG_ENTRYPOINT_MISSING', `the code has no ${expected}; ${where}`);
+}
+
+function listing(code: ExtractedCode): string {
+  const top = [...new Set(code.files.map(({ path }) => path.split('/', 1)[0] as string))].sort();
+  const shown = top.slice(0, 5).map((name) => JSON.stringify(name));
+  return `${shown.join(', ') || 'no files'}${top.length > 5 ? ` and ${top.length - 5} more` : ''}`;
+}
+
+function commandOf(runtime: Runtime, entrypoint: string): readonly string[] {
+  return (runtime.run ?? []).map((argument) => argument.replaceAll('{entrypoint}', entrypoint));
+}
+
+function environmentOf(job: Job, inputJson: string, runtime: Runtime, aiEndpoint: string | undefined) {
+  const env: Record<string, string> = {
+    HOME: '/tmp',
+    ...runtime.env,
+    PAYLOAD_FILE: INPUT_FILE,
+    JOB_ID: job.id,
+    REQUEST_ID: job.id,
+    OUTPUT_DIR: '/output',
+  };
+  // NUL cannot stand in an environment; JSON escapes it, so it cannot be in the text either.
+  if (Buffer.byteLength(inputJson) <= MAX_PAYLOAD_VARIABLE_BYTES) env.PAYLOAD = inputJson;
+  if (job.handler !== undefined) env.HANDLER = job.handler;
+  if (job.functionId !== undefined) env.FUNCTION_ID = job.functionId;
+  if (aiEndpoint !== undefined) env.AI_ENDPOINT = aiEndpoint;
+  return env;
+}

@@ -1,0 +1,170 @@
+/** The protocol spoken with the supervisor: frames and fields. `docs/supervisor-protocol.md` explains it; `supervisor/protocol.h` is the other side. */
+
+/** Version that the supervisor announces in HELLO. */
+export const PROTOCOL_VERSION = 1;
+/** Type (1 byte), three zero bytes, length of the payload (4 bytes, little-endian). */
+export const FRAME_HEADER_BYTES = 8;
+/** Largest payload of one frame. */
+export const FRAME_MAX_BYTES = 16 << 20;
+
+export const Frame = {
+  CONFIGURE: 0x01,
+  PUT: 0x02,
+  DATA: 0x03,
+  COMMIT: 0x04,
+  SHIM: 0x05,
+  RUN: 0x06,
+  KILL: 0x07,
+  HELLO: 0x81,
+  READY: 0x82,
+  SHIM_READY: 0x83,
+  STDOUT: 0x84,
+  STDERR: 0x85,
+  RESULT: 0x86,
+  FILE: 0x87,
+  FILE_DATA: 0x88,
+  SKIPPED: 0x89,
+  DONE: 0x8a,
+  LOG: 0x8b,
+  FATAL: 0x8c,
+} as const;
+
+export const Field = {
+  VERSION: 1,
+  UID: 2,
+  DIR: 3,
+  AREA: 4,
+  PATH: 5,
+  EXECUTABLE: 6,
+  SIZE: 7,
+  ARG: 8,
+  ENV: 9,
+  MESSAGE: 10,
+  OVER_LIMIT: 11,
+  ENTRYPOINT: 20,
+  HANDLER: 21,
+  INPUT: 22,
+  TIMEOUT_MS: 23,
+  GRACE_MS: 24,
+  MAX_STDOUT: 25,
+  MAX_STDERR: 26,
+  MAX_RESULT: 27,
+  MAX_OUTPUT_BYTES: 28,
+  MAX_OUTPUT_FILES: 29,
+  MAX_OUTPUT_DEPTH: 30,
+  WORK_FILE: 31,
+  EXIT_CODE: 40,
+  SIGNAL: 41,
+  TIMED_OUT: 42,
+  KILLED: 43,
+  SPAWN_ERROR: 44,
+  EXEC_US: 45,
+  HYGIENE_US: 46,
+  COLLECT_US: 47,
+  CPU_US: 48,
+  MAX_RSS: 49,
+  OOM_KILLS: 50,
+  SURVIVORS: 51,
+  STDOUT_BYTES: 52,
+  STDERR_BYTES: 53,
+  RESULT_BYTES: 54,
+  MEMORY_START: 55,
+  MEMORY_PEAK: 56,
+  CACHE_START: 57,
+  CACHE_END: 58,
+} as const;
+
+export const Area = { CODE: 0, SHIM: 1, OUTPUT: 2, WORK: 3 } as const;
+
+/** Builds one frame out of fields. */
+export class FrameWriter {
+  readonly #parts: Buffer[] = [];
+  #length = 0;
+
+  bytes(tag: number, value: Uint8Array | string): this {
+    const data = typeof value === 'string' ? Buffer.from(value) : value;
+    const head = Buffer.allocUnsafe(5);
+    head[0] = tag;
+    head.writeUInt32LE(data.length, 1);
+    this.#parts.push(head, data as Buffer);
+    this.#length += 5 + data.length;
+    return this;
+  }
+
+  number(tag: number, value: number): this {
+    const data = Buffer.allocUnsafe(8);
+    data.writeBigUInt64LE(BigInt(Math.trunc(value)));
+    return this.bytes(tag, data);
+  }
+
+  /** The whole frame, header included. */
+  frame(type: number): Buffer {
+    return Buffer.concat([frameHeader(type, this.#length), ...this.#parts], FRAME_HEADER_BYTES + this.#length);
+  }
+}
+
+/** Header of a frame whose payload is written separately. Throws `RangeError` on a payload over `FRAME_MAX_BYTES`. */
+export function frameHeader(type: number, length: number): Buffer {
+  if (length > FRAME_MAX_BYTES) throw new RangeError(`a frame of ${length} bytes is larger than ${FRAME_MAX_BYTES}`);
+  const head = Buffer.alloc(FRAME_HEADER_BYTES);
+  head[0] = type;
+  head.writeUInt32LE(length, 4);
+  return head;
+}
+
+/** The fields of a payload. Throws `RangeError` on a malformed one. */
+export function* readFields(payload: Buffer): Generator<[tag: number, value: Buffer]> {
+  let at = 0;
+  while (at < payload.length) {
+    if (payload.length - at < 5) throw new RangeError('malformed field');
+    const length = payload.readUInt32LE(at + 1);
+    if (payload.length - at - 5 < length) throw new RangeError('field longer than its frame');
+    yield [payload[at] as number, payload.subarray(at + 5, at + 5 + length)];
+    at += 5 + length;
+  }
+}
+
+/** The numeric fields of a payload by tag; others are left out. */
+export function readNumbers(payload: Buffer): Map<number, number> {
+  const numbers = new Map<number, number>();
+  for (const [tag, value] of readFields(payload)) {
+    if (value.length === 8) numbers.set(tag, Number(value.readBigUInt64LE()));
+  }
+  return numbers;
+}
+
+/** Cuts a stream of bytes into frames; holds what is left of an unfinished one. */
+export class FrameParser {
+  #rest: Buffer[] = [];
+  #restLength = 0;
+  #needed = FRAME_HEADER_BYTES;
+
+  /** Calls `onFrame` for every frame that is whole now. Throws `RangeError` on a malformed header. */
+  feed(chunk: Buffer, onFrame: (type: number, payload: Buffer) => void): void {
+    let data = chunk;
+    if (this.#restLength > 0) {
+      this.#rest.push(chunk);
+      this.#restLength += chunk.length;
+      if (this.#restLength < this.#needed) return;
+      data = Buffer.concat(this.#rest, this.#restLength);
+    }
+    let at = 0;
+    this.#needed = FRAME_HEADER_BYTES;
+    while (data.length - at >= FRAME_HEADER_BYTES) {
+      const length = data.readUInt32LE(at + 4);
+      if (length > FRAME_MAX_BYTES || data[at + 1] !== 0 || data[at + 2] !== 0 || data[at + 3] !== 0) {
+        throw new RangeError('malformed frame header');
+      }
+      if (data.length - at - FRAME_HEADER_BYTES < length) {
+        this.#needed = FRAME_HEADER_BYTES + length;
+        break;
+      }
+      const start = at + FRAME_HEADER_BYTES;
+      at = start + length;
+      onFrame(data[start - FRAME_HEADER_BYTES] as number, data.subarray(start, at));
+    }
+    const rest = data.subarray(at);
+    this.#rest = rest.length > 0 ? [rest] : [];
+    this.#restLength = rest.length;
+  }
+}

@@ -1,0 +1,79 @@
+/** What the supervisor reports of one job. */
+
+import { constants } from 'node:os';
+import { Field, readNumbers } from './protocol.js';
+
+export interface RunReport {
+  /** Undefined where a signal ended the process, or it could not be started. */
+  readonly exitCode: number | undefined;
+  /** Name of the signal, for instance `SIGKILL`. */
+  readonly signal: string | undefined;
+  readonly timedOut: boolean;
+  /** Ended because the worker asked for it. */
+  readonly killed: boolean;
+  /** Name of the error for which the command could not be started, for instance `ENOENT`. */
+  readonly spawnError: string | undefined;
+  /** From just before the process was started until it ended. */
+  readonly execMs: number;
+  /** Killing what was left, and counting that nothing is. */
+  readonly hygieneMs: number;
+  /** Reading `/output`. */
+  readonly collectMs: number;
+  readonly cpuMs: number;
+  /** Of the largest process. */
+  readonly maxRssBytes: number;
+  /** Processes of the container that the kernel killed for want of memory. */
+  readonly oomKills: number;
+  readonly survivors: number;
+  /** All that was written, whether it was kept or not. */
+  readonly stdoutBytes: number;
+  readonly stderrBytes: number;
+  readonly resultBytes: number;
+  /** What the job wrote to descriptor 3, up to the cap. */
+  readonly result: Buffer;
+  readonly workFiles: ReadonlyMap<string, Buffer>;
+  /** The container's memory when the job began, its high-water mark at the end, and the page cache in it at both. */
+  readonly memory: {
+    readonly startBytes: number;
+    readonly peakBytes: number;
+    readonly cacheStartBytes: number;
+    readonly cacheEndBytes: number;
+  };
+}
+
+/** Reads the payload of DONE. */
+export function readRunReport(payload: Buffer, result: Buffer, workFiles: ReadonlyMap<string, Buffer>): RunReport {
+  const numbers = readNumbers(payload);
+  const count = (tag: number) => numbers.get(tag) ?? 0;
+  const spawnError = numbers.get(Field.SPAWN_ERROR);
+  return {
+    exitCode: numbers.get(Field.EXIT_CODE),
+    signal: nameOf(constants.signals, numbers.get(Field.SIGNAL), 'SIG'),
+    timedOut: numbers.has(Field.TIMED_OUT),
+    killed: numbers.has(Field.KILLED),
+    spawnError: nameOf(constants.errno, spawnError, 'errno '),
+    execMs: count(Field.EXEC_US) / 1000,
+    hygieneMs: count(Field.HYGIENE_US) / 1000,
+    collectMs: count(Field.COLLECT_US) / 1000,
+    cpuMs: count(Field.CPU_US) / 1000,
+    maxRssBytes: count(Field.MAX_RSS),
+    oomKills: count(Field.OOM_KILLS),
+    survivors: count(Field.SURVIVORS),
+    stdoutBytes: count(Field.STDOUT_BYTES),
+    stderrBytes: count(Field.STDERR_BYTES),
+    resultBytes: count(Field.RESULT_BYTES),
+    result,
+    workFiles,
+    memory: {
+      startBytes: count(Field.MEMORY_START),
+      peakBytes: count(Field.MEMORY_PEAK),
+      cacheStartBytes: count(Field.CACHE_START),
+      cacheEndBytes: count(Field.CACHE_END),
+    },
+  };
+}
+
+function nameOf(table: Record<string, number>, value: number | undefined, prefix: string): string | undefined {
+  if (value === undefined) return undefined;
+  return Object.keys(table).find((name) => table[name] === value) ?? `${prefix}${value}`;
+}

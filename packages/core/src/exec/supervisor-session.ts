@@ -1,0 +1,409 @@
+/**
+ * One conversation with the supervisor of one container, over any byte stream. Owns the order of frames and the job
+ * that runs. The session fails once and for all on a protocol error or the stream's end; the container is then retired.
+ */
+
+import { Readable, type Writable } from 'node:stream';
+import { NanoGridError } from '../errors.js';
+import type { ExecSpec } from './exec-spec.js';
+import {
+  Area,
+  Field,
+  Frame,
+  FrameParser,
+  FrameWriter,
+  frameHeader,
+  PROTOCOL_VERSION,
+  readFields,
+  readNumbers,
+} from './protocol.js';
+import { type RunReport, readRunReport } from './run-report.js';
+
+/** Code travels in pieces of this size. */
+const PUT_CHUNK_BYTES = 256 << 10;
+/** How long after the deadline and its grace the supervisor may take to report, before it counts as lost. */
+const REPORT_MARGIN_MS = 10_000;
+
+/** Caps of what is collected from `/output`. */
+export interface OutputCaps {
+  readonly maxBytes: number;
+  readonly maxFiles: number;
+  readonly maxDepth: number;
+}
+
+/** Where the streams and files of a job go. Chunks are only valid during the call unless copied. */
+export interface RunSinks {
+  stdout(chunk: Buffer): void;
+  stderr(chunk: Buffer): void;
+  /** A file of `/output`. `path` is what the job named it, unchecked, as raw bytes. */
+  outputFile(path: Buffer, sizeBytes: number, body: Readable): void;
+  /** An entry of `/output` that is not sent, and why; `overLimit` when a cap is the reason. */
+  outputSkipped(path: Buffer, reason: string, overLimit: boolean): void;
+}
+
+export interface RunRequest {
+  readonly spec: ExecSpec;
+  readonly outputCaps: OutputCaps;
+  readonly maxResultBytes: number;
+  /** Given to a shim for the handler's context. */
+  readonly memoryMb: number;
+}
+
+interface RunningJob {
+  readonly sinks: RunSinks;
+  readonly resultChunks: Buffer[];
+  readonly workFiles: Map<string, Buffer>;
+  resolve(report: RunReport): void;
+  reject(error: Error): void;
+}
+
+interface IncomingFile {
+  left: number;
+  push(chunk: Buffer): void;
+  end(): void;
+}
+
+interface Waiter {
+  readonly type: number;
+  resolve(payload: Buffer): void;
+  reject(error: Error): void;
+}
+
+/** The stream's two directions; `pause` and `resume` hold back what comes in. */
+export interface SupervisorStream {
+  readonly input: Writable;
+  pause(): void;
+  resume(): void;
+}
+
+export class SupervisorSession {
+  readonly #stream: SupervisorStream;
+  readonly #onLog: (text: string) => void;
+  readonly #parser = new FrameParser();
+  #waiter: Waiter | undefined;
+  #job: RunningJob | undefined;
+  #file: IncomingFile | undefined;
+  #failure: NanoGridError | undefined;
+  #oomKills = 0;
+  /** Frames that came before anyone waited for them: HELLO, or READY after a job. */
+  readonly #early: [type: number, payload: Buffer][] = [];
+
+  constructor(stream: SupervisorStream, onLog: (text: string) => void) {
+    this.#stream = stream;
+    this.#onLog = onLog;
+  }
+
+  /** Why the session is over; undefined while it is not. */
+  get failure(): NanoGridError | undefined {
+    return this.#failure;
+  }
+
+  /** Kernel OOM kills that the supervisor told of when it gave up. */
+  get oomKillsAtEnd(): number {
+    return this.#oomKills;
+  }
+
+  /** Waits for HELLO and makes the container ready for code: its user, and the places that are wiped. */
+  async configure(uid: number, wipe: readonly string[]): Promise<void> {
+    const version = readNumbers(await this.#wait(Frame.HELLO)).get(Field.VERSION);
+    if (version !== PROTOCOL_VERSION) {
+      throw this.fail(`the supervisor speaks protocol ${version}, this worker ${PROTOCOL_VERSION}`);
+    }
+    const writer = new FrameWriter().number(Field.UID, uid);
+    for (const directory of wipe) writer.bytes(Field.DIR, directory);
+    this.#write(writer.frame(Frame.CONFIGURE));
+    await this.#wait(Frame.READY);
+  }
+
+  /** Sends one file of the shim or the code. */
+  async put(area: 'shim' | 'code', path: string, content: Buffer, executable: boolean): Promise<void> {
+    this.#throwIfOver();
+    this.#write(
+      new FrameWriter()
+        .number(Field.AREA, area === 'shim' ? Area.SHIM : Area.CODE)
+        .bytes(Field.PATH, path)
+        .number(Field.EXECUTABLE, executable ? 1 : 0)
+        .number(Field.SIZE, content.length)
+        .frame(Frame.PUT),
+    );
+    for (let at = 0; at < content.length; at += PUT_CHUNK_BYTES) {
+      const chunk = content.subarray(at, at + PUT_CHUNK_BYTES);
+      this.#write(frameHeader(Frame.DATA, chunk.length));
+      if (!this.#write(chunk)) await this.#drained();
+    }
+  }
+
+  /** Starts the language's waiting process; resolves to the version it reports. */
+  async startShim(command: readonly string[], env: Readonly<Record<string, string>>): Promise<string> {
+    const writer = new FrameWriter();
+    for (const argument of command) writer.bytes(Field.ARG, argument);
+    for (const [name, value] of Object.entries(env)) writer.bytes(Field.ENV, `${name}=${value}`);
+    this.#write(writer.frame(Frame.SHIM));
+    for (const [tag, value] of readFields(await this.#wait(Frame.SHIM_READY))) {
+      if (tag === Field.VERSION) return value.toString('utf8');
+    }
+    return '';
+  }
+
+  /** The code is complete: lays out the first working copy. */
+  async commitCode(): Promise<void> {
+    this.#write(frameHeader(Frame.COMMIT, 0));
+    await this.#wait(Frame.READY);
+  }
+
+  /**
+   * Runs one job and resolves when no process of it is left. `signal` ends it early; the report then says `killed`.
+   * Rejects with `NG_SUPERVISOR_PROTOCOL` or `NG_CONTAINER_FAILED` when the container is lost.
+   */
+  run(request: RunRequest, sinks: RunSinks, signal: AbortSignal): Promise<RunReport> {
+    this.#throwIfOver();
+    if (this.#job) throw new Error('a job is running already');
+    const { spec } = request;
+    return new Promise<RunReport>((resolve, reject) => {
+      const kill = () => {
+        if (!this.#failure) this.#write(frameHeader(Frame.KILL, 0));
+      };
+      const backstop = setTimeout(
+        () => this.fail('the supervisor did not report in time'),
+        spec.timeoutMs + spec.graceMs + REPORT_MARGIN_MS,
+      );
+      const settle = () => {
+        clearTimeout(backstop);
+        signal.removeEventListener('abort', kill);
+        this.#job = undefined;
+      };
+      this.#job = {
+        sinks,
+        resultChunks: [],
+        workFiles: new Map(),
+        resolve: (report) => {
+          settle();
+          resolve(report);
+        },
+        reject: (error) => {
+          settle();
+          reject(error);
+        },
+      };
+      this.#write(encodeRun(request));
+      if (signal.aborted) kill();
+      else signal.addEventListener('abort', kill, { once: true });
+    });
+  }
+
+  /** Resolves when the container has cleaned up after the last job and can take the next. */
+  async ready(): Promise<void> {
+    await this.#wait(Frame.READY);
+  }
+
+  /** Bytes from the container's standard output. */
+  receive(chunk: Buffer): void {
+    if (this.#failure) return;
+    try {
+      this.#parser.feed(chunk, (type, payload) => this.#handle(type, payload));
+    } catch (error) {
+      if (!this.#failure) this.fail(error instanceof Error ? error.message : String(error));
+    }
+  }
+
+  /** The stream ended: the container is gone. */
+  end(reason = 'the container ended unexpectedly'): void {
+    if (!this.#failure) this.#fail(new NanoGridError('NG_CONTAINER_FAILED', reason));
+  }
+
+  /** Ends the session with a protocol error, and returns it. */
+  fail(reason: string): NanoGridError {
+    return this.#failure ?? this.#fail(new NanoGridError('NG_SUPERVISOR_PROTOCOL', reason));
+  }
+
+  #fail(error: NanoGridError): NanoGridError {
+    this.#failure = error;
+    this.#file?.end();
+    this.#waiter?.reject(error);
+    this.#waiter = undefined;
+    this.#job?.reject(error);
+    return error;
+  }
+
+  #throwIfOver(): void {
+    if (this.#failure) throw this.#failure;
+  }
+
+  #write(data: Buffer): boolean {
+    this.#throwIfOver();
+    return this.#stream.input.write(data);
+  }
+
+  #drained(): Promise<void> {
+    return new Promise((resolve, reject) => {
+      const input = this.#stream.input;
+      const done = (error?: Error) => {
+        input.off('drain', done);
+        input.off('close', closed);
+        if (error) reject(error);
+        else resolve();
+      };
+      const closed = () => done(new NanoGridError('NG_CONTAINER_FAILED', 'the container ended unexpectedly'));
+      input.once('drain', done);
+      input.once('close', closed);
+    });
+  }
+
+  #wait(type: number): Promise<Buffer> {
+    this.#throwIfOver();
+    const early = this.#early.shift();
+    if (early) {
+      if (early[0] !== type) throw this.fail(`frame ${early[0]} came where ${type} was due`);
+      return Promise.resolve(early[1]);
+    }
+    return new Promise((resolve, reject) => {
+      this.#waiter = { type, resolve, reject };
+    });
+  }
+
+  #handle(type: number, payload: Buffer): void {
+    const job = this.#job;
+    switch (type) {
+      case Frame.LOG:
+        this.#onLog(payload.toString('utf8'));
+        return;
+      case Frame.FATAL:
+        this.#fatal(payload);
+        return;
+      case Frame.HELLO:
+      case Frame.READY:
+      case Frame.SHIM_READY:
+        this.#answer(type, Buffer.from(payload));
+        return;
+    }
+    if (!job) throw new RangeError(`frame ${type} without a job`);
+    if (this.#file && type !== Frame.FILE_DATA) throw new RangeError(`frame ${type} in the middle of a file`);
+    switch (type) {
+      case Frame.STDOUT:
+        job.sinks.stdout(payload);
+        return;
+      case Frame.STDERR:
+        job.sinks.stderr(payload);
+        return;
+      case Frame.RESULT:
+        job.resultChunks.push(Buffer.from(payload));
+        return;
+      case Frame.FILE:
+        this.#beginFile(job, payload);
+        return;
+      case Frame.FILE_DATA:
+        this.#fileData(payload);
+        return;
+      case Frame.SKIPPED: {
+        const fields = new Map(readFields(payload));
+        const path = Buffer.from(fields.get(Field.PATH) ?? '');
+        const overLimit = readNumbers(payload).get(Field.OVER_LIMIT) === 1;
+        job.sinks.outputSkipped(path, fields.get(Field.MESSAGE)?.toString('utf8') ?? '', overLimit);
+        return;
+      }
+      case Frame.DONE:
+        job.resolve(readRunReport(payload, Buffer.concat(job.resultChunks), job.workFiles));
+        return;
+      default:
+        throw new RangeError(`unknown frame ${type}`);
+    }
+  }
+
+  #fatal(payload: Buffer): void {
+    let message = 'the supervisor gave up';
+    for (const [tag, value] of readFields(payload)) {
+      if (tag === Field.MESSAGE) message = value.toString('utf8');
+      if (tag === Field.OOM_KILLS) this.#oomKills = Number(value.readBigUInt64LE());
+    }
+    this.#fail(new NanoGridError('NG_CONTAINER_FAILED', `the supervisor gave up: ${message}`));
+  }
+
+  #answer(type: number, payload: Buffer): void {
+    const waiter = this.#waiter;
+    if (!waiter) {
+      if (this.#early.length > 0) throw new RangeError(`frame ${type} that nobody waits for`);
+      this.#early.push([type, payload]);
+      return;
+    }
+    if (waiter.type !== type) throw new RangeError(`frame ${type} came where ${waiter.type} was due`);
+    this.#waiter = undefined;
+    waiter.resolve(payload);
+  }
+
+  #beginFile(job: RunningJob, payload: Buffer): void {
+    const fields = new Map(readFields(payload));
+    const path = Buffer.from(fields.get(Field.PATH) ?? '');
+    const size = Number(fields.get(Field.SIZE)?.readBigUInt64LE() ?? -1n);
+    const area = Number(fields.get(Field.AREA)?.readBigUInt64LE() ?? -1n);
+    if (!(size >= 0) || (area !== Area.OUTPUT && area !== Area.WORK)) throw new RangeError('malformed file header');
+    if (area === Area.WORK) {
+      const chunks: Buffer[] = [];
+      this.#file = {
+        left: size,
+        push: (chunk) => chunks.push(Buffer.from(chunk)),
+        end: () => job.workFiles.set(path.toString('utf8'), Buffer.concat(chunks)),
+      };
+    } else {
+      this.#file = this.#streamFile(job, path, size);
+    }
+    if (size === 0) this.#endFile();
+  }
+
+  /** A file that flows on to the store: a slow store holds the container back, not the worker's memory. */
+  #streamFile(job: RunningJob, path: Buffer, size: number): IncomingFile {
+    const body = new Readable({ read: () => this.#stream.resume() });
+    body.on('close', () => this.#stream.resume());
+    // A store that has given up no longer listens; the error must not end the worker.
+    body.on('error', () => {});
+    job.sinks.outputFile(path, size, body);
+    const file: IncomingFile = {
+      left: size,
+      push: (chunk) => {
+        if (!body.destroyed && !body.push(Buffer.from(chunk))) this.#stream.pause();
+      },
+      end: () => {
+        if (file.left > 0) body.destroy(this.#failure ?? new Error('the file ended early'));
+        else body.push(null);
+      },
+    };
+    return file;
+  }
+
+  #fileData(payload: Buffer): void {
+    const file = this.#file;
+    if (!file || payload.length > file.left) throw new RangeError('file data that no file waits for');
+    file.left -= payload.length;
+    file.push(payload);
+    if (file.left === 0) this.#endFile();
+  }
+
+  #endFile(): void {
+    this.#file?.end();
+    this.#file = undefined;
+  }
+}
+
+function encodeRun({ spec, outputCaps, maxResultBytes, memoryMb }: RunRequest): Buffer {
+  const writer = new FrameWriter();
+  if (spec.command) for (const argument of spec.command) writer.bytes(Field.ARG, argument);
+  else writer.bytes(Field.ENV, `NANOGRID_MEMORY_MB=${memoryMb}`);
+  for (const [name, value] of Object.entries(spec.env)) writer.bytes(Field.ENV, `${name}=${value}`);
+  writer
+    .bytes(Field.ENTRYPOINT, spec.entrypoint)
+    .bytes(Field.HANDLER, spec.handler ?? '')
+    .bytes(Field.INPUT, spec.input)
+    .number(Field.TIMEOUT_MS, spec.timeoutMs)
+    .number(Field.GRACE_MS, spec.graceMs)
+    .number(Field.MAX_STDOUT, spec.maxStdoutBytes)
+    .number(Field.MAX_STDERR, spec.maxStderrBytes)
+    .number(Field.MAX_RESULT, maxResultBytes)
+    .number(Field.MAX_OUTPUT_BYTES, outputCaps.maxBytes)
+    .number(Field.MAX_OUTPUT_FILES, outputCaps.maxFiles)
+    .number(Field.MAX_OUTPUT_DEPTH, outputCaps.maxDepth);
+  for (const file of spec.workFiles) {
+    const cap = Buffer.alloc(8);
+    cap.writeBigUInt64LE(BigInt(Math.min(file.maxBytes, 16 << 20)));
+    writer.bytes(Field.WORK_FILE, Buffer.concat([cap, Buffer.from(file.path)]));
+  }
+  return writer.frame(Frame.RUN);
+}

@@ -1,0 +1,93 @@
+import { chmod, mkdir, mkdtemp, rm, symlink, truncate, writeFile } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { pathToFileURL } from 'node:url';
+import { afterEach, beforeEach, describe, expect, test } from 'vitest';
+import { MAX_CONTEXT_BYTES, packBuildContext, readBuildContext } from './build-context.js';
+import { imageTag } from './image-reference.js';
+
+let context: string;
+
+beforeEach(async () => {
+  context = await mkdtemp(join(tmpdir(), 'nanogrid-context-'));
+  await writeFile(join(context, 'Dockerfile'), 'FROM scratch\nCOPY a /\n');
+  await writeFile(join(context, 'a'), 'one');
+});
+afterEach(() => rm(context, { recursive: true, force: true }));
+
+const tagOf = (folder: URL | string = context): Promise<string> =>
+  imageTag({ name: 'perl', image: { context: folder } });
+
+describe('imageTag', () => {
+  test('an image that exists elsewhere is its own tag', async () => {
+    expect(await imageTag({ name: 'perl', image: 'perl:5' })).toBe('perl:5');
+  });
+
+  test('a built image is named after its runtime, or as it says, and tagged with twelve digits', async () => {
+    const tag = await tagOf();
+    expect(tag).toMatch(/^nanogrid\/perl:[0-9a-f]{12}$/);
+    expect(await tagOf(pathToFileURL(`${context}/`))).toBe(tag);
+    expect(await imageTag({ name: 'perl', image: { name: 'acme/p', context } })).toBe(
+      tag.replace('nanogrid/perl', 'acme/p'),
+    );
+  });
+
+  test('changes with a content, a name, and the executable bit; not with the umask', async () => {
+    const seen = [await tagOf()];
+    await writeFile(join(context, 'a'), 'two');
+    seen.push(await tagOf());
+    await mkdir(join(context, 'sub'));
+    await writeFile(join(context, 'sub', 'b'), '');
+    seen.push(await tagOf());
+    await chmod(join(context, 'sub', 'b'), 0o755);
+    seen.push(await tagOf());
+    expect(new Set(seen).size).toBe(4);
+    await chmod(join(context, 'a'), 0o600);
+    expect(await tagOf()).toBe(seen[3]);
+  });
+
+  test('does not see what .dockerignore leaves out', async () => {
+    await writeFile(join(context, '.dockerignore'), '.dockerignore\nnotes\nDockerfile\n');
+    const tag = await tagOf();
+    await mkdir(join(context, 'notes'));
+    await writeFile(join(context, 'notes', 'x'), 'x');
+    expect(await tagOf()).toBe(tag);
+  });
+});
+
+describe('readBuildContext', () => {
+  const refused = (): Promise<unknown> => readBuildContext(context, 'nanogrid/perl');
+
+  test('refuses a folder without a Dockerfile, or no folder', async () => {
+    await rm(join(context, 'Dockerfile'));
+    await expect(refused()).rejects.toMatchObject({ code: 'NG_IMAGE_FAILED', message: /has no Dockerfile/ });
+    await rm(context, { recursive: true });
+    await expect(refused()).rejects.toMatchObject({ code: 'NG_IMAGE_FAILED', message: /cannot be read: ENOENT/ });
+  });
+
+  test('refuses links', async () => {
+    await symlink('/etc/passwd', join(context, 'link'));
+    await expect(refused()).rejects.toMatchObject({
+      code: 'NG_IMAGE_FAILED',
+      message: /holds link, which is no regular/,
+    });
+  });
+
+  test('refuses what is too large, without reading it', async () => {
+    await writeFile(join(context, 'big'), '');
+    await truncate(join(context, 'big'), MAX_CONTEXT_BYTES);
+    await expect(refused()).rejects.toMatchObject({ code: 'NG_IMAGE_FAILED', message: /larger than 64 MiB/ });
+  });
+
+  test('packs the same bytes for the same files', async () => {
+    const read = async (): Promise<Buffer> => {
+      const chunks: Buffer[] = [];
+      for await (const chunk of packBuildContext(await readBuildContext(context, 'x'))) chunks.push(chunk);
+      return Buffer.concat(chunks);
+    };
+    const first = await read();
+    await chmod(join(context, 'a'), 0o640);
+    expect((await read()).equals(first)).toBe(true);
+    expect(first.includes('COPY a /')).toBe(true);
+  });
+});

@@ -1,0 +1,49 @@
+/** The public entry point of `@nanogrid/core`: everything that plugins, runtimes, the command line and tests may use. */
+
+export type { ArchiveLimits, CoreConfig } from './config/core-config.js';
+export { defineConfig } from './config/define-config.js';
+export { editorSchema, editorSchemaText } from './config/editor-schema.js';
+export { CONFIG_FILE_NAMES } from './config/find-config.js';
+export { type LoadConfigOptions, type LoadedConfig, loadConfig } from './config/load-config.js';
+export { printConfig } from './config/print-config.js';
+export type { Variables } from './config/read-variables.js';
+export { renderConfigReference } from './config/render-config-reference.js';
+export type { NanoGridConfig, PackageEntry, Settings } from './config/user-config.js';
+export { ERROR_CODES, type ErrorCode, type ErrorSide, NanoGridError, type NanoGridErrorOptions } from './errors.js';
+export type { ExecSpec, WorkFileRequest } from './exec/exec-spec.js';
+export { type CheckedArchive, checkArchive } from './extract/check-archive.js';
+export type { EarlyAnswer, ExecutionReport, ExtractedCode, ExtractedFile, Hooks, ResultTapOptions } from './hooks.js';
+export { createHooks } from './hooks.js';
+export type { ImageProgress } from './images/image-progress.js';
+export { type ImageStatus, ImageStore } from './images/image-store.js';
+export type { CodeRef, Dialect, Job } from './job.js';
+export { type LogFn, type Logger, silentLogger } from './logger.js';
+export {
+  definePlugin,
+  type PluginDefinition,
+  type PluginOptions,
+  type PluginOptionsInput,
+} from './plugin/define-plugin.js';
+export { createGuardedHooks } from './plugin/guard-taps.js';
+export type { JsonSchema, Lifecycle, Plugin, PluginFactory, PluginHost, Services } from './plugin/plugin.js';
+export { createPluginHost, PluginRegistry } from './plugin/plugin-registry.js';
+export type { ContainerListing, EngineInfo } from './pool/container-engine.js';
+export { createDockerClient, DockerEngine } from './pool/docker-engine.js';
+export type { PoolStats } from './pool/pool.js';
+export { encodeResult } from './publish/encode-result.js';
+export type {
+  JobResult,
+  JobStatus,
+  LlmModelUsage,
+  LlmUsage,
+  OutputError,
+  Phases,
+  PluginError,
+  StartKind,
+} from './result.js';
+export { defineRuntime } from './runtime/define-runtime.js';
+export type { ImageBuild, Runtime, RuntimeDefinition, RuntimeSupports, WarmShim } from './runtime/runtime.js';
+export { RuntimeRegistry } from './runtime/runtime-registry.js';
+export { type DecodedMessage, decodeMessage } from './source/decode-message.js';
+export type { CodeStore, CodeVersion, Delivery, JobSource, JobState, OutputStore, ResultStore } from './stores.js';
+export { Worker, type WorkerHealth, type WorkerOptions, type WorkerState, type WorkerStatus } from './worker.js';

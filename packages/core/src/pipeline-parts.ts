@@ -1,0 +1,28 @@
+/** What the pipeline works with: put together once by the worker. */
+
+import type { Budget } from './concurrency/budget.js';
+import type { CoreConfig } from './config/core-config.js';
+import type { CodeCache } from './extract/code-cache.js';
+import type { Hooks } from './hooks.js';
+import type { Job } from './job.js';
+import type { Logger } from './logger.js';
+import type { Pool } from './pool/pool.js';
+import type { RuntimeRegistry } from './runtime/runtime-registry.js';
+import type { OutputStore, ResultStore } from './stores.js';
+
+export interface PipelineParts {
+  readonly config: CoreConfig;
+  readonly hooks: Hooks;
+  readonly runtimes: RuntimeRegistry;
+  readonly codeCache: CodeCache;
+  readonly pool: Pool;
+  /** Memory of jobs that run at once, in MiB. */
+  readonly memory: Budget;
+  readonly outputStore: OutputStore;
+  readonly resultStore: ResultStore;
+  readonly log: Logger;
+  /** Monotonic milliseconds. */
+  readonly now: () => number;
+  /** Sees what jobs write while they write it. */
+  readonly onLog: ((job: Job, stream: 'stdout' | 'stderr', chunk: Buffer) => void) | undefined;
+}

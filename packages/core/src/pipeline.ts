@@ -1,0 +1,69 @@
+/** One job from the queue to the published result: the table of contents of a job's life. */
+
+import { collect } from './collect/collect.js';
+import { NanoGridError } from './errors.js';
+import { buildSpec } from './exec/build-spec.js';
+import { execute } from './exec/execute.js';
+import { type JobRun, memoryLimit } from './job-run.js';
+import type { PipelineParts } from './pipeline-parts.js';
+import { withContainer } from './pool/with-container.js';
+import { earlyResult } from './publish/error-result.js';
+import { PhaseClock } from './publish/phase-clock.js';
+import { publishFailure, publishRejection, publishResult } from './publish/publish-result.js';
+import { type Outcome, settle } from './publish/settle.js';
+import type { JobResult } from './result.js';
+import { type DecodedMessage, decodeMessage } from './source/decode-message.js';
+import type { Delivery } from './stores.js';
+
+/** Takes one delivery from decoding to settlement. `signal` hands the job back. Throws only when the queue cannot be told. */
+export async function processDelivery(parts: PipelineParts, delivery: Delivery, signal: AbortSignal): Promise<Outcome> {
+  const clock = new PhaseClock(parts.now, delivery.sentAt === undefined ? 0 : Date.now() - delivery.sentAt);
+  const message = decodeMessage(delivery.body, delivery, parts.config);
+  const outcome = message.ok
+    ? await attempt(parts, message, clock, signal)
+    : await publishRejection(parts, message, delivery, clock, signal);
+  await settle(delivery, outcome);
+  return outcome;
+}
+
+async function attempt(
+  parts: PipelineParts,
+  { job, inputJson }: Extract<DecodedMessage, { ok: true }>,
+  clock: PhaseClock,
+  signal: AbortSignal,
+): Promise<Outcome> {
+  try {
+    await parts.resultStore.progress(job.id, 'running');
+    const { runtime } = parts.runtimes.resolve(job.runtime);
+    const memoryMb = memoryLimit(job, runtime, parts.config);
+    const result = await runJob(parts, { job, inputJson, runtime, memoryMb, clock, signal });
+    return await publishResult(parts, result, job, signal);
+  } catch (error) {
+    if (signal.aborted) return { kind: 'handed-back' };
+    return publishFailure(parts, NanoGridError.from(error, 'NG_INTERNAL'), job, clock, signal);
+  }
+}
+
+async function runJob(parts: PipelineParts, run: JobRun): Promise<JobResult> {
+  const { hooks } = parts;
+  const { job, clock, memoryMb } = run;
+
+  const answer = await hooks.beforeFetch.promise(job);
+  if (answer !== undefined) return earlyResult(job, answer, clock.phases, memoryMb);
+
+  const lease = await parts.codeCache.acquire({ ref: job.code, runtime: run.runtime }, run.signal);
+  clock.set('fetch', lease.timings.fetchMs);
+  clock.set('extract', lease.timings.extractMs);
+  try {
+    await hooks.afterExtract.promise(job, lease.code);
+    const wanted = buildSpec(run, lease.code, parts.config);
+    return await withContainer(parts, run, lease.code, async (container) => {
+      const spec = await hooks.beforeExec.promise(wanted, job);
+      const { result, report, outputs } = await execute(parts, run, container, spec);
+      const enriched = await hooks.afterExec.promise(result, report, job);
+      return collect(enriched, outputs, clock);
+    });
+  } finally {
+    lease.release();
+  }
+}

@@ -1,0 +1,123 @@
+/** Registers plugins: checks them, applies them, and keeps what they provide. Owns the services and the names in use. */
+
+import type { CoreConfig } from '../config/core-config.js';
+import type { Variables } from '../config/read-variables.js';
+import { NanoGridError } from '../errors.js';
+import type { Hooks } from '../hooks.js';
+import type { Logger } from '../logger.js';
+import { checkPlugin, duplicateError } from './check-plugin.js';
+import { labelHooks } from './label-hooks.js';
+import { LifecycleRunner, type PartHealth } from './lifecycle-runner.js';
+import type { Plugin, Services } from './plugin.js';
+import { pluginError } from './plugin-error.js';
+
+export interface PluginRegistryOptions {
+  readonly config: CoreConfig;
+  /** Made with `createGuardedHooks`. */
+  readonly hooks: Hooks;
+  readonly log: Logger;
+  /** Environment variables that plugins' `env` may name. Default: none. */
+  readonly env?: Variables;
+  /** How long each `start`, `stop` and `health` of a part may take, in milliseconds. Default 30,000. */
+  readonly deadlineMs?: number;
+  /** What plugins' `core` ranges are compared with. Default: the version of this package. */
+  readonly coreVersion?: string;
+}
+
+/** The plugins of one worker. */
+export class PluginRegistry {
+  readonly #options: PluginRegistryOptions;
+  readonly #lifecycle: LifecycleRunner;
+  readonly #plugins: Plugin[] = [];
+  readonly #services = new Map<keyof Services, { readonly plugin: string; readonly implementation: unknown }>();
+
+  constructor(options: PluginRegistryOptions) {
+    this.#options = options;
+    this.#lifecycle = new LifecycleRunner({ log: options.log, deadlineMs: options.deadlineMs ?? 30_000 });
+  }
+
+  /** The plugins that were registered, in order. */
+  get plugins(): readonly Plugin[] {
+    return this.#plugins;
+  }
+
+  /**
+   * Checks and applies one plugin. Throws `NG_PLUGIN_INVALID` where it, its options or what it provides cannot be
+   * accepted, and `NG_PLUGIN_FAILED` where its `apply` throws.
+   */
+  async register(plugin: Plugin): Promise<void> {
+    const { config, hooks, log, env = {}, coreVersion } = this.#options;
+    const { options } = checkPlugin(plugin, { env, ...(coreVersion === undefined ? {} : { coreVersion }) });
+    const { name } = plugin;
+    if (this.#plugins.some((other) => other.name === name)) throw duplicateError(name);
+    this.#plugins.push(plugin);
+    const host = Object.freeze({
+      hooks: labelHooks(hooks, name),
+      log: log.child({ plugin: name }),
+      config,
+      provide: <K extends keyof Services>(service: K, implementation: Services[K]) => {
+        this.#provide(plugin, service, implementation);
+      },
+      lifecycle: (part: Parameters<LifecycleRunner['add']>[1]) => this.#lifecycle.add(name, part),
+    });
+    try {
+      await plugin.apply(host, options);
+    } catch (error) {
+      throw pluginError(name, 'apply', error);
+    }
+  }
+
+  /** A service that some plugin provides; undefined where none does. */
+  service<K extends keyof Services>(service: K): Services[K] | undefined {
+    return this.#services.get(service)?.implementation as Services[K] | undefined;
+  }
+
+  /** A service that the worker cannot do without. Throws `NG_CONFIG_INVALID` where no plugin provides it. */
+  require<K extends keyof Services>(service: K): Services[K] {
+    const found = this.service(service);
+    if (found !== undefined) return found;
+    throw new NanoGridError('NG_CONFIG_INVALID', `No plugin provides the service "${service}".`, {
+      hint: 'Add one that does to "plugins", for instance @nanogrid/plugin-local.',
+    });
+  }
+
+  /** Starts all parts in the order they were registered; see `LifecycleRunner.start`. */
+  start(): Promise<void> {
+    return this.#lifecycle.start();
+  }
+
+  /** Stops all parts in reverse; may be called again. */
+  stop(): Promise<void> {
+    return this.#lifecycle.stop();
+  }
+
+  /** How every part is. */
+  health(): Promise<PartHealth[]> {
+    return this.#lifecycle.health();
+  }
+
+  #provide({ name: plugin, provides = [] }: Plugin, service: keyof Services, implementation: unknown): void {
+    if (!provides.includes(service)) {
+      const reason = `the service "${service}" is not among those it declares in "provides"`;
+      throw new NanoGridError('NG_PLUGIN_INVALID', reason);
+    }
+    const other = this.#services.get(service);
+    if (other !== undefined) {
+      throw new NanoGridError(
+        'NG_PLUGIN_INVALID',
+        `The service "${service}" is provided by both "${other.plugin}" and "${plugin}".`,
+        { hint: 'Keep one of the two plugins, or turn the service off in the options of one.' },
+      );
+    }
+    this.#services.set(service, { plugin, implementation });
+  }
+}
+
+/** Makes a registry and registers `plugins` in order. */
+export async function createPluginHost(
+  options: PluginRegistryOptions & { readonly plugins: readonly Plugin[] },
+): Promise<PluginRegistry> {
+  const registry = new PluginRegistry(options);
+  for (const plugin of options.plugins) await registry.register(plugin);
+  return registry;
+}

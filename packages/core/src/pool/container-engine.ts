@@ -1,0 +1,69 @@
+/** What the pool asks of a container engine. `docker-engine.ts` is the one implementation; the pool knows only this. */
+
+import type { Writable } from 'node:stream';
+
+/** A container to be made: everything that is decided about it. See `container-spec.ts` for the posture. */
+export interface ContainerSpec {
+  readonly name: string;
+  readonly image: string;
+  readonly command: readonly string[];
+  readonly labels: Readonly<Record<string, string>>;
+  readonly memoryBytes: number;
+  readonly cpus: number;
+  readonly pids: number;
+  readonly openFiles: number;
+  /** Writable places: path to mount options. */
+  readonly tmpfs: Readonly<Record<string, string>>;
+  /** Read-only named volumes: name to path. */
+  readonly volumes: Readonly<Record<string, string>>;
+  readonly capabilities: readonly string[];
+  readonly ociRuntime: string | undefined;
+}
+
+/** A started container, attached to its standard streams. */
+export interface EngineContainer {
+  readonly id: string;
+  /** Process id of the container's first process on the engine's host. */
+  readonly hostPid: number;
+  readonly input: Writable;
+  /** Calls `onOutput` for standard output and `onError` for standard error, until `onEnd`. */
+  listen(handlers: { onOutput(chunk: Buffer): void; onError(chunk: Buffer): void; onEnd(): void }): void;
+  pause(): void;
+  resume(): void;
+  /** Changes the memory limit of the running container. */
+  setMemory(bytes: number): Promise<void>;
+  /** Ends and removes the container; resolves when the engine has forgotten it. May be called twice. */
+  remove(): Promise<void>;
+}
+
+export interface ContainerListing {
+  readonly id: string;
+  readonly name: string;
+  readonly labels: Readonly<Record<string, string>>;
+  /** `created`, `running`, `exited`, … */
+  readonly state: string;
+  /** Unix seconds. */
+  readonly createdAt: number;
+}
+
+export interface EngineInfo {
+  readonly version: string;
+  readonly apiVersion: string;
+  readonly os: string;
+  readonly arch: string;
+  readonly cgroupVersion: string | undefined;
+  readonly runtimes: readonly string[];
+  readonly securityOptions: readonly string[];
+}
+
+export interface ContainerEngine {
+  /** Throws `NG_DOCKER_UNAVAILABLE` with what to do about it. */
+  info(): Promise<EngineInfo>;
+  /** Whether the engine answers. Throws `NG_DOCKER_UNAVAILABLE`. */
+  ping(): Promise<void>;
+  /** Creates, attaches to and starts a container. Leaves nothing behind when it throws. */
+  start(spec: ContainerSpec): Promise<EngineContainer>;
+  /** Containers that carry the label, running or not. */
+  list(label: string): Promise<ContainerListing[]>;
+  remove(id: string): Promise<void>;
+}

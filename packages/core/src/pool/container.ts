@@ -1,0 +1,240 @@
+/**
+ * One container and its states: creating → idle → busy → bound → busy → bound … → retired → removed.
+ *
+ * - `idle`: warm, has never held anyone's code.
+ * - `busy`: is being bound to one function version, for life; or runs a job of it, or cleans up after one.
+ * - `bound`: holds the code of its function version; waits for the next job.
+ * - `retired`: takes no job any more; is being removed.
+ * - `removed`: the engine has forgotten it.
+ *
+ * Every change goes through `#become`, which logs and counts it. Any anomaly (time-out, OOM, a survivor, a protocol
+ * error, a lost stream) retires the container.
+ */
+
+import { readFile } from 'node:fs/promises';
+import { join } from 'node:path';
+import { NanoGridError } from '../errors.js';
+import type { RunReport } from '../exec/run-report.js';
+import { type RunRequest, type RunSinks, SupervisorSession } from '../exec/supervisor-session.js';
+import type { ExtractedCode } from '../hooks.js';
+import type { Logger } from '../logger.js';
+import type { Runtime } from '../runtime/runtime.js';
+import type { ContainerEngine, ContainerSpec, EngineContainer } from './container-engine.js';
+import { jobUid, overheadMb, SHIM_DIR, WIPED_DIRECTORIES } from './container-spec.js';
+import { PeakMemoryCounter } from './peak-memory-counter.js';
+
+export type ContainerState = 'creating' | 'idle' | 'bound' | 'busy' | 'retired' | 'removed';
+
+/** How long a container may take from its start until it is ready, beside the shim's own time. */
+const START_TIMEOUT_MS = 20_000;
+
+export interface ContainerEvents {
+  onState(container: Container, from: ContainerState | undefined, to: ContainerState): void;
+}
+
+export class Container {
+  readonly runtime: Runtime;
+  readonly name: string;
+  /** Version of the language, as the shim reported it. */
+  runtimeVersion: string | undefined;
+  /** What it is bound to; set once. */
+  binding: string | undefined;
+  /** Monotonic milliseconds at which it last ended a job. */
+  lastUsedAt = 0;
+  jobsServed = 0;
+  /** True from the end of a job until the container waits again: a moment. */
+  cleaning = false;
+
+  readonly #log: Logger;
+  readonly #events: ContainerEvents;
+  readonly #peakMemory = new PeakMemoryCounter();
+  #state: ContainerState = 'creating';
+  /** The engine's work on it: whoever retires it waits for that, or it would be left behind. */
+  #creating: Promise<EngineContainer> | undefined;
+  #session: SupervisorSession | undefined;
+  #memoryBytes = 0;
+  #stderr = '';
+  #removal: Promise<void> | undefined;
+  #cleaned: Promise<void> = Promise.resolve();
+
+  constructor(runtime: Runtime, name: string, log: Logger, events: ContainerEvents) {
+    this.runtime = runtime;
+    this.name = name;
+    this.#log = log.child({ container: name });
+    this.#events = events;
+    events.onState(this, undefined, this.#state);
+  }
+
+  get state(): ContainerState {
+    return this.#state;
+  }
+
+  /** Creates and starts the container, and its waiting process. Removes what it made when it throws. */
+  async start(engine: ContainerEngine, spec: ContainerSpec): Promise<void> {
+    this.#memoryBytes = spec.memoryBytes;
+    try {
+      this.#creating = engine.start(spec);
+      const engineContainer = await this.#creating;
+      if (this.#state !== 'creating') throw new NanoGridError('NG_CONTAINER_FAILED', 'the worker is stopping');
+      const session = new SupervisorSession(
+        { input: engineContainer.input, pause: () => engineContainer.pause(), resume: () => engineContainer.resume() },
+        (text) => this.#log.debug({ text: text.slice(0, 2000) }, 'supervisor'),
+      );
+      this.#session = session;
+      engineContainer.listen({
+        onOutput: (chunk) => {
+          session.receive(chunk);
+          if (session.failure) this.#lost(session.failure);
+        },
+        onError: (chunk) => {
+          this.#stderr = (this.#stderr + chunk.toString('utf8')).slice(-2000);
+        },
+        onEnd: () => {
+          session.end(this.#stderr ? `the container ended: ${this.#stderr.trim()}` : undefined);
+          this.#lost(session.failure);
+        },
+      });
+      const shimTime = this.runtime.warm ? (this.runtime.warm.startTimeoutMs ?? 30_000) : 0;
+      await this.#withTimeout(this.#prepare(session), START_TIMEOUT_MS + shimTime);
+      this.#peakMemory.attach(engineContainer.hostPid, engineContainer.id);
+    } catch (error) {
+      await this.retire('it could not be started');
+      throw NanoGridError.from(error, 'NG_CONTAINER_FAILED');
+    }
+    // It may have been retired, or have died, while it was starting.
+    if (this.#state !== 'creating') throw this.#session.failure ?? new NanoGridError('NG_CONTAINER_FAILED', 'stopped');
+    this.#become('idle');
+  }
+
+  async #prepare(session: SupervisorSession): Promise<void> {
+    await session.configure(jobUid(this.name), WIPED_DIRECTORIES);
+    const { warm } = this.runtime;
+    if (!warm) return;
+    for (const [name, path] of Object.entries(warm.files)) {
+      await session.put('shim', name, await readFile(path), false);
+    }
+    const command = warm.command.map((argument) => argument.replaceAll('{shim}', SHIM_DIR));
+    const env: Record<string, string> = { NANOGRID_PRELOAD: (warm.preload ?? []).join(',') };
+    this.runtimeVersion = (await session.startShim(command, env)) || undefined;
+  }
+
+  /** Takes a container that waits, idle or bound, for a job. */
+  take(): void {
+    if (this.#state !== 'idle') this.#active('bound');
+    this.#become('busy');
+  }
+
+  /** Makes a container that was idle this function version's own: sends the code, and sets the job's memory limit. */
+  async bind(binding: string, code: ExtractedCode, memoryMb: number): Promise<void> {
+    const session = this.#active('busy');
+    if (this.binding !== undefined) throw new Error('a container is bound once');
+    this.binding = binding;
+    try {
+      // The working copy and the pristine one lie in memory; they are the platform's, not the job's.
+      const codeBytes = code.totalBytes > 2 ** 20 ? 2 * code.totalBytes : 0;
+      const needed = (memoryMb + overheadMb(this.runtime)) * 2 ** 20 + codeBytes;
+      if (needed !== this.#memoryBytes) {
+        await (await this.#creating)?.setMemory(needed);
+        this.#memoryBytes = needed;
+      }
+      for (const file of code.files) {
+        const content = await readFile(join(code.directory, file.path));
+        await session.put('code', file.path, content, file.executable);
+      }
+      await session.commitCode();
+    } catch (error) {
+      void this.retire('its code could not be laid out');
+      throw NanoGridError.from(error, 'NG_CONTAINER_FAILED');
+    }
+  }
+
+  /** Runs a job in a container that was taken. Resolves when no process of it is left; the clean-up goes on in `settled`. */
+  async run(request: RunRequest, sinks: RunSinks, signal: AbortSignal): Promise<RunReport & { peakBytes?: number }> {
+    const session = this.#active('busy');
+    this.#peakMemory.reset();
+    this.jobsServed++;
+    let report: RunReport;
+    try {
+      report = await session.run(request, sinks, signal);
+    } catch (error) {
+      void this.retire('it was lost during a job');
+      throw this.#oomOr(session, error);
+    }
+    if (report.timedOut || report.killed || report.oomKills > 0 || report.survivors > 0) {
+      void this.retire('a job ended out of order in it');
+    } else {
+      this.cleaning = true;
+      this.#cleaned = session.ready();
+      this.#cleaned.catch(() => {});
+    }
+    return { ...report, ...this.#peakMemory.read(report) };
+  }
+
+  /** After a job: resolves to true when the container is clean and waits again, false when it was retired. */
+  async release(now: number): Promise<boolean> {
+    try {
+      await this.#withTimeout(this.#cleaned, START_TIMEOUT_MS);
+    } catch {
+      await this.retire('it could not clean up after a job');
+    }
+    this.cleaning = false;
+    this.lastUsedAt = now;
+    if (this.#state !== 'busy') return false;
+    this.#become('bound');
+    return true;
+  }
+
+  /** Ends and removes the container. Resolves when the engine has forgotten it; may be called twice. */
+  retire(reason: string): Promise<void> {
+    this.#removal ??= this.#remove(reason);
+    return this.#removal;
+  }
+
+  async #remove(reason: string): Promise<void> {
+    this.#log.debug({ reason }, 'container retired');
+    this.#become('retired');
+    this.#session?.end('the container was removed');
+    this.#peakMemory.close();
+    try {
+      const engineContainer = await this.#creating?.catch(() => undefined);
+      await engineContainer?.remove();
+    } catch (error) {
+      this.#log.warn({ err: error }, 'container could not be removed; the next start sweeps it');
+    }
+    this.#become('removed');
+  }
+
+  #lost(failure: NanoGridError | undefined): void {
+    if (this.#state === 'retired' || this.#state === 'removed') return;
+    this.#log.warn({ err: failure }, 'container lost');
+    void this.retire('it was lost');
+  }
+
+  /** The supervisor itself can be a victim of the job's hunger for memory: then the job failed, not the platform. */
+  #oomOr(session: SupervisorSession, error: unknown): unknown {
+    if (session.oomKillsAtEnd === 0) return error;
+    return new NanoGridError('NG_OUT_OF_MEMORY', 'the container ran out of memory', { cause: error });
+  }
+
+  #active(state: ContainerState): SupervisorSession {
+    if (!this.#session || this.#state !== state) {
+      throw this.#session?.failure ?? new NanoGridError('NG_CONTAINER_FAILED', `the container is ${this.#state}`);
+    }
+    return this.#session;
+  }
+
+  #become(to: ContainerState): void {
+    const from = this.#state;
+    this.#state = to;
+    this.#events.onState(this, from, to);
+  }
+
+  async #withTimeout<T>(promise: Promise<T>, timeoutMs: number): Promise<T> {
+    const timer = setTimeout(() => this.#session?.fail(`no answer within ${timeoutMs / 1000} s`), timeoutMs);
+    try {
+      return await promise;
+    } finally {
+      clearTimeout(timer);
+    }
+  }
+}

@@ -1,0 +1,295 @@
+/** The Docker Engine behind `ContainerEngine`, through dockerode. The only file of the pool that knows Docker's API. */
+
+import type { Duplex } from 'node:stream';
+import Docker from 'dockerode';
+import { NanoGridError } from '../errors.js';
+import type {
+  ContainerEngine,
+  ContainerListing,
+  ContainerSpec,
+  EngineContainer,
+  EngineInfo,
+} from './container-engine.js';
+
+/** How long the engine may take to answer a question, in milliseconds; one that hangs is told as such. */
+const ANSWER_TIMEOUT_MS = 10_000;
+/** How long the engine may take to create or start one container; a busy machine is slow at both. */
+const START_TIMEOUT_MS = 60_000;
+/** How long the removal of one container may take. */
+const REMOVE_TIMEOUT_MS = 15_000;
+
+/** Makes dockerode's client for an address (`unix://…`, `tcp://…`, `npipe://…`); undefined takes the environment's or the local socket. */
+export function createDockerClient(host: string | undefined): Docker {
+  if (host === undefined) return new Docker();
+  const url = parseAddress(host);
+  if (url.protocol === 'unix:' || url.protocol === 'npipe:') return new Docker({ socketPath: url.pathname });
+  const secure = url.protocol === 'https:' || url.port === '2376';
+  return new Docker({ host: url.hostname, port: Number(url.port || 2375), protocol: secure ? 'https' : 'http' });
+}
+
+function parseAddress(host: string): URL {
+  try {
+    const url = new URL(host);
+    if (['unix:', 'npipe:', 'tcp:', 'http:', 'https:'].includes(url.protocol)) return url;
+  } catch {
+    // told below
+  }
+  throw new NanoGridError(
+    'NG_CONFIG_INVALID',
+    `docker.host: ${JSON.stringify(host)} is no address of a Docker engine`,
+    {
+      hint: 'Use unix:///var/run/docker.sock or tcp://HOST:2375.',
+    },
+  );
+}
+
+export class DockerEngine implements ContainerEngine {
+  readonly client: Docker;
+
+  constructor(client: Docker) {
+    this.client = client;
+  }
+
+  async info(): Promise<EngineInfo> {
+    const [version, info] = await Promise.all([
+      this.#ask('reach', () => this.client.version()),
+      this.#ask('reach', () => this.client.info()),
+    ]);
+    return {
+      version: version.Version,
+      apiVersion: version.ApiVersion,
+      os: version.Os,
+      arch: version.Arch,
+      cgroupVersion: info.CgroupVersion,
+      runtimes: Object.keys(info.Runtimes ?? {}),
+      securityOptions: info.SecurityOptions ?? [],
+    };
+  }
+
+  async ping(): Promise<void> {
+    await this.#ask('reach', () => this.client.ping());
+  }
+
+  async start(spec: ContainerSpec): Promise<EngineContainer> {
+    // By its name it can be removed even when the engine's answer to the creation got lost.
+    const container = this.client.getContainer(spec.name);
+    try {
+      await this.#ask(
+        'create a container on',
+        () => this.client.createContainer(createOptions(spec)),
+        START_TIMEOUT_MS,
+      );
+      const attach = { stream: true, hijack: true, stdin: true, stdout: true, stderr: true };
+      const stream = (await this.#ask('attach to a container on', () => container.attach(attach))) as unknown as Duplex;
+      // Errors of the stream (a reset, a broken pipe) show as its end; without a listener they would end the worker.
+      stream.on('error', () => stream.destroy());
+      await this.#ask('start a container on', () => container.start(), START_TIMEOUT_MS);
+      const { Id, State } = await this.#ask('inspect a container on', () => container.inspect());
+      return new DockerContainer(this.client.getContainer(Id), stream, State.Pid);
+    } catch (error) {
+      await container.remove({ force: true }).catch(() => {});
+      throw error;
+    }
+  }
+
+  async list(label: string): Promise<ContainerListing[]> {
+    const found = await this.#ask('list the containers of', () =>
+      this.client.listContainers({ all: true, filters: { label: [label] } }),
+    );
+    return found.map(({ Id, Names, Labels, State, Created }) => ({
+      id: Id,
+      name: (Names[0] ?? '').replace(/^\//, ''),
+      labels: Labels,
+      state: State,
+      createdAt: Created,
+    }));
+  }
+
+  async remove(id: string): Promise<void> {
+    await removeContainer(this.client.getContainer(id));
+  }
+
+  async #ask<T>(what: string, call: () => Promise<T>, timeoutMs = ANSWER_TIMEOUT_MS): Promise<T> {
+    try {
+      return await withDeadline(call(), timeoutMs);
+    } catch (error) {
+      throw describe(error, what);
+    }
+  }
+}
+
+class DockerContainer implements EngineContainer {
+  readonly id: string;
+  readonly hostPid: number;
+  readonly input: Duplex;
+  readonly #container: Docker.Container;
+  #removal: Promise<void> | undefined;
+
+  constructor(container: Docker.Container, stream: Duplex, hostPid: number) {
+    this.#container = container;
+    this.id = container.id;
+    this.hostPid = hostPid;
+    this.input = stream;
+  }
+
+  listen(handlers: { onOutput(chunk: Buffer): void; onError(chunk: Buffer): void; onEnd(): void }): void {
+    const demultiplex = demultiplexer(handlers.onOutput, handlers.onError);
+    let ended = false;
+    const end = () => {
+      if (ended) return;
+      ended = true;
+      handlers.onEnd();
+    };
+    this.input.on('data', demultiplex);
+    this.input.on('end', end);
+    this.input.on('close', end);
+    if (this.input.destroyed) end();
+  }
+
+  pause(): void {
+    this.input.pause();
+  }
+
+  resume(): void {
+    this.input.resume();
+  }
+
+  async setMemory(bytes: number): Promise<void> {
+    try {
+      await withDeadline(this.#container.update({ Memory: bytes, MemorySwap: bytes }), ANSWER_TIMEOUT_MS);
+    } catch (error) {
+      throw describe(error, 'change the memory limit of a container on');
+    }
+  }
+
+  remove(): Promise<void> {
+    this.#removal ??= removeContainer(this.#container).finally(() => this.input.destroy());
+    return this.#removal;
+  }
+}
+
+/** Forces a container away and waits until the engine has forgotten it; one that is gone already is no error. */
+async function removeContainer(container: Docker.Container): Promise<void> {
+  const gone = container.wait({ condition: 'removed' }).catch((error: unknown) => {
+    if (statusOf(error) !== 404) throw error;
+  });
+  gone.catch(() => {});
+  await container.remove({ force: true, v: false }).catch((error: unknown) => {
+    const status = statusOf(error);
+    if (status !== 404 && status !== 409) throw describe(error, 'remove a container from');
+  });
+  try {
+    await withDeadline(gone, REMOVE_TIMEOUT_MS);
+  } catch (error) {
+    throw describe(error, 'remove a container from');
+  }
+}
+
+/** The engine sends both streams as one: a header of 8 bytes (stream, three zero bytes, length, big-endian) before each piece. */
+function demultiplexer(onOutput: (chunk: Buffer) => void, onError: (chunk: Buffer) => void): (chunk: Buffer) => void {
+  const header = Buffer.alloc(8);
+  let headerBytes = 0;
+  let left = 0;
+  return (chunk) => {
+    let at = 0;
+    while (at < chunk.length) {
+      if (left === 0) {
+        const taken = chunk.copy(header, headerBytes, at, at + 8 - headerBytes);
+        headerBytes += taken;
+        at += taken;
+        if (headerBytes < 8) return;
+        headerBytes = 0;
+        left = header.readUInt32BE(4);
+        continue;
+      }
+      const piece = chunk.subarray(at, at + left);
+      at += piece.length;
+      left -= piece.length;
+      if (header[0] === 2) onError(piece);
+      else onOutput(piece);
+    }
+  };
+}
+
+function createOptions(spec: ContainerSpec): Docker.ContainerCreateOptions {
+  return {
+    name: spec.name,
+    Image: spec.image,
+    Entrypoint: [...spec.command],
+    Cmd: [],
+    User: '0:0',
+    WorkingDir: '/',
+    Labels: { ...spec.labels },
+    AttachStdin: true,
+    AttachStdout: true,
+    AttachStderr: true,
+    OpenStdin: true,
+    // When the worker goes, its end of the stream goes, and the supervisor ends the container by itself.
+    StdinOnce: true,
+    Tty: false,
+    NetworkDisabled: true,
+    Healthcheck: { Test: ['NONE'] },
+    HostConfig: {
+      AutoRemove: true,
+      NetworkMode: 'none',
+      ReadonlyRootfs: true,
+      Privileged: false,
+      CapDrop: ['ALL'],
+      CapAdd: [...spec.capabilities],
+      SecurityOpt: ['no-new-privileges'],
+      Memory: spec.memoryBytes,
+      MemorySwap: spec.memoryBytes,
+      NanoCpus: Math.round(spec.cpus * 1e9),
+      PidsLimit: spec.pids,
+      Ulimits: [
+        { Name: 'nofile', Soft: spec.openFiles, Hard: spec.openFiles },
+        { Name: 'core', Soft: 0, Hard: 0 },
+        { Name: 'memlock', Soft: 65536, Hard: 65536 },
+      ],
+      Tmpfs: { ...spec.tmpfs },
+      Mounts: Object.entries(spec.volumes).map(([Source, Target]) => ({
+        Type: 'volume' as const,
+        Source,
+        Target,
+        ReadOnly: true,
+        VolumeOptions: { NoCopy: true, Labels: {}, DriverConfig: { Name: '', Options: {} } },
+      })),
+      IpcMode: 'none',
+      LogConfig: { Type: 'none', Config: {} },
+      RestartPolicy: { Name: 'no' },
+      Init: false,
+      ...(spec.ociRuntime === undefined ? {} : { Runtime: spec.ociRuntime }),
+    },
+  };
+}
+
+function statusOf(error: unknown): number | undefined {
+  return (error as { statusCode?: number } | undefined)?.statusCode;
+}
+
+/** An engine's error as one sentence with what to do about it. */
+function describe(error: unknown, what: string): NanoGridError {
+  if (error instanceof NanoGridError) return error;
+  const code = (error as { code?: string } | undefined)?.code;
+  const reason = (error as { json?: { message?: string } }).json?.message ?? (error as Error).message;
+  if (code === 'EACCES' || code === 'EPERM') {
+    return new NanoGridError('NG_DOCKER_UNAVAILABLE', `This user may not use the Docker engine: ${reason}`, {
+      cause: error,
+      hint: 'Add the user to the group "docker" and log in again, or run as root.',
+    });
+  }
+  if (statusOf(error) === undefined) {
+    return new NanoGridError('NG_DOCKER_UNAVAILABLE', `Cannot ${what} the Docker engine: ${reason}`, {
+      cause: error,
+      hint: 'Is it installed and running? `nanogrid doctor` tells what is missing.',
+    });
+  }
+  return new NanoGridError('NG_CONTAINER_FAILED', `Cannot ${what} the Docker engine: ${reason}`, { cause: error });
+}
+
+function withDeadline<T>(promise: Promise<T>, timeoutMs: number): Promise<T> {
+  return new Promise((resolve, reject) => {
+    const timer = setTimeout(() => reject(new Error(`no answer within ${timeoutMs / 1000} s`)), timeoutMs);
+    promise.then(resolve, reject).finally(() => clearTimeout(timer));
+  });
+}

@@ -1,0 +1,31 @@
+/** Lends a container to a job: takes the job's memory from the budget and a container from the pool, and gives both back. */
+
+import type { ExtractedCode } from '../hooks.js';
+import type { JobRun } from '../job-run.js';
+import type { PipelineParts } from '../pipeline-parts.js';
+import type { Container } from './container.js';
+
+export async function withContainer<T>(
+  parts: Pick<PipelineParts, 'pool' | 'memory' | 'log'>,
+  { job, runtime, memoryMb, clock, signal }: JobRun,
+  code: ExtractedCode,
+  use: (container: Container) => Promise<T>,
+): Promise<T> {
+  const returnMemory = await parts.memory.take(memoryMb, signal);
+  try {
+    // Without an id the function is its code.
+    const owner = job.functionId ?? `${job.code.bucket ?? ''}/${job.code.key}`;
+    const binding = JSON.stringify([runtime.name, owner, code.digest, memoryMb]);
+    const { container, start } = await parts.pool.acquire({ runtime, binding, code, memoryMb }, signal);
+    clock.phases.start = start;
+    clock.end('acquire');
+    try {
+      return await use(container);
+    } finally {
+      // The container cleans up while the result is on its way.
+      parts.pool.release(container).catch((error) => parts.log.error({ err: error }, 'a container was not given back'));
+    }
+  } finally {
+    returnMemory();
+  }
+}

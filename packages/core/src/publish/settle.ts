@@ -1,0 +1,40 @@
+/** What happens to a message in the end: the contract's table, in one place. */
+
+import type { NanoGridError } from '../errors.js';
+import type { JobResult } from '../result.js';
+import type { Delivery } from '../stores.js';
+
+/** How a job's processing ended. */
+export type Outcome =
+  /** A result is published, or was before: the message is done with. */
+  | { readonly kind: 'published'; readonly result: Readonly<JobResult> }
+  /** No valid job and nobody to answer. */
+  | { readonly kind: 'unreadable'; readonly error: NanoGridError }
+  /** Trouble of the platform: another attempt, later. */
+  | { readonly kind: 'retry'; readonly error: NanoGridError }
+  /** The same on the last delivery; an `ERROR` result is published. */
+  | { readonly kind: 'exhausted'; readonly error: NanoGridError }
+  /** The worker stops: at once somebody else's. */
+  | { readonly kind: 'handed-back' };
+
+const FIRST_DELAY_MS = 1_000;
+const LONGEST_DELAY_MS = 120_000;
+
+/** How long the message rests before attempt `attempt + 1`: 1 s, doubled each time, at most two minutes. */
+export function retryDelayMs(attempt: number): number {
+  return Math.min(FIRST_DELAY_MS * 2 ** (attempt - 1), LONGEST_DELAY_MS);
+}
+
+export async function settle(delivery: Delivery, outcome: Outcome): Promise<void> {
+  switch (outcome.kind) {
+    case 'published':
+      return delivery.ack();
+    case 'unreadable':
+      return delivery.deadLetter(outcome.error.message);
+    case 'retry':
+      return delivery.release(retryDelayMs(delivery.attempt));
+    case 'exhausted':
+    case 'handed-back':
+      return delivery.release(0);
+  }
+}

@@ -1,0 +1,283 @@
+/**
+ * The worker: puts the parts together, starts them in order and stops them in reverse.
+ *
+ * States: new → starting → ready → stopping → stopped. Owns everything below it: plugins, engine, pool, cache, loop.
+ */
+
+import { mkdir } from 'node:fs/promises';
+import { performance } from 'node:perf_hooks';
+import { Budget } from './concurrency/budget.js';
+import type { LoadedConfig } from './config/load-config.js';
+import type { Variables } from './config/read-variables.js';
+import { NanoGridError } from './errors.js';
+import { CodeCache } from './extract/code-cache.js';
+import type { ImageProgress } from './images/image-progress.js';
+import { ImageStore } from './images/image-store.js';
+import type { Job } from './job.js';
+import { type Logger, silentLogger } from './logger.js';
+import { processDelivery } from './pipeline.js';
+import type { PipelineParts } from './pipeline-parts.js';
+import { coreVersion } from './plugin/core-version.js';
+import { createGuardedHooks } from './plugin/guard-taps.js';
+import { createPluginHost, type PluginRegistry } from './plugin/plugin-registry.js';
+import { ContainerFactory } from './pool/container-factory.js';
+import { createDockerClient, DockerEngine } from './pool/docker-engine.js';
+import { Pool, type PoolStats } from './pool/pool.js';
+import { sweepOrphans } from './pool/sweep.js';
+import { workerIdentity } from './pool/worker-identity.js';
+import { WorkerLoop } from './source/worker-loop.js';
+
+export interface WorkerOptions {
+  readonly loaded: LoadedConfig;
+  /** Environment variables that plugins may take options from. Default: none. */
+  readonly env?: Variables;
+  /** Default: nothing is logged. */
+  readonly log?: Logger;
+  /** Images that are pulled or built during `start`. */
+  readonly onProgress?: (progress: ImageProgress) => void;
+  /** What jobs write, while they write it, within their caps. */
+  readonly onLog?: (job: Job, stream: 'stdout' | 'stderr', chunk: Buffer) => void;
+}
+
+export type WorkerState = 'new' | 'starting' | 'ready' | 'stopping' | 'stopped';
+
+/** What `/status` shows. */
+export interface WorkerStatus {
+  readonly state: WorkerState;
+  readonly version: string;
+  readonly uptimeMs: number;
+  readonly environment: string | undefined;
+  readonly activeJobs: number;
+  readonly processedJobs: number;
+  readonly slots: { readonly total: number; readonly free: number };
+  readonly memoryMb: { readonly total: number; readonly free: number };
+  readonly pool: PoolStats;
+  readonly codeCache: ReturnType<CodeCache['stats']>;
+  readonly plugins: readonly { readonly name: string; readonly version: string }[];
+}
+
+export interface WorkerHealth {
+  readonly status: 'healthy' | 'unhealthy';
+  /** What fails, by part; empty where all is well. */
+  readonly failing: Readonly<Record<string, string>>;
+}
+
+interface Running {
+  readonly plugins: PluginRegistry;
+  readonly engine: DockerEngine;
+  readonly pool: Pool;
+  readonly parts: PipelineParts;
+  readonly loop: WorkerLoop;
+  readonly slots: Budget;
+}
+
+export class Worker {
+  readonly #options: WorkerOptions;
+  readonly #log: Logger;
+  readonly #startedAt = performance.now();
+  #state: WorkerState = 'new';
+  #running: Running | undefined;
+  /** What is started so far, to be stopped in reverse. */
+  readonly #stops: (() => Promise<void> | void)[] = [];
+  #starting: Promise<void> | undefined;
+  #stopping: Promise<void> | undefined;
+  readonly #stopRequested = new AbortController();
+  /** Aborts when jobs in flight are handed back. */
+  readonly #giveUp = new AbortController();
+
+  constructor(options: WorkerOptions) {
+    this.#options = options;
+    this.#log = options.log ?? silentLogger;
+  }
+
+  get state(): WorkerState {
+    return this.#state;
+  }
+
+  /**
+   * Starts everything; resolves when idle containers wait and jobs are taken. Stops what it started when it throws.
+   * Throws `NG_PLUGIN_INVALID`, `NG_CONFIG_INVALID`, `NG_DOCKER_UNAVAILABLE`, `NG_IMAGE_FAILED` or `NG_CONTAINER_FAILED`,
+   * or the signal's reason.
+   */
+  async start(signal: AbortSignal = new AbortController().signal): Promise<void> {
+    if (this.#state !== 'new') throw new Error(`the worker is ${this.#state}`);
+    this.#become('starting');
+    this.#starting = this.#start(AbortSignal.any([signal, this.#stopRequested.signal]));
+    await this.#starting;
+  }
+
+  async #start(signal: AbortSignal): Promise<void> {
+    try {
+      this.#running = await this.#compose(signal);
+      signal.throwIfAborted();
+    } catch (error) {
+      await this.#tearDown();
+      throw error;
+    }
+    this.#running.loop.start();
+    this.#become('ready');
+  }
+
+  async #compose(signal: AbortSignal): Promise<Running> {
+    const { loaded, env = {}, onProgress, onLog } = this.#options;
+    const { config, runtimeRegistry: runtimes } = loaded;
+    const log = this.#log;
+    const hooks = createGuardedHooks({ log, signal: this.#giveUp.signal });
+    const plugins = await createPluginHost({ config, hooks, log, env, plugins: loaded.plugins });
+    const source = plugins.require('source');
+    const codeStore = plugins.require('codeStore');
+    const outputStore = plugins.require('outputStore');
+    const resultStore = plugins.require('resultStore');
+
+    const engine = new DockerEngine(createDockerClient(config.docker.host));
+    const info = await engine.info();
+    log.debug({ engine: info }, 'container engine');
+    signal.throwIfAborted();
+
+    await makeDirectories(config.dataDir, config.workDir);
+    this.#stops.push(() => plugins.stop());
+    await plugins.start();
+
+    const images = new ImageStore(engine.client);
+    const factory = new ContainerFactory({ engine, images, config, identity: workerIdentity(), log, onProgress });
+    await factory.prepare(loaded.runtimes, signal);
+    await sweepOrphans(engine, workerIdentity(), log);
+
+    const codeCache = await CodeCache.open({
+      directory: config.workDir,
+      codeStore,
+      limits: config.code.limits,
+      maxBytes: config.code.cacheBytes,
+    });
+    this.#stops.push(() => codeCache.close());
+    const slots = new Budget(config.worker.slots);
+    const sizeOf = (name: string, own: number | undefined) => config.pool.sizes[name] ?? own ?? 1;
+    const idle = loaded.runtimes.reduce((sum, { name, pool }) => sum + sizeOf(name, pool?.size), 0);
+    const now = () => performance.now();
+    const pool = new Pool(loaded.runtimes, {
+      maxContainers: config.pool.maxContainers ?? 2 * slots.total + idle,
+      idleTimeoutMs: config.pool.idleTimeoutMs,
+      maxJobs: config.pool.maxJobs,
+      sizeOf: ({ name, pool: { size } = {} }) => sizeOf(name, size),
+      nameContainer: (runtime) => factory.name(runtime),
+      startContainer: (runtime, container) => factory.start(runtime, container),
+      log,
+      now,
+    });
+    this.#stops.push(() => pool.stop());
+    await unlessAborted(pool.start(), signal);
+
+    const memory = new Budget(config.worker.memoryMb);
+    const parts: PipelineParts = {
+      config,
+      hooks,
+      runtimes,
+      codeCache,
+      pool,
+      memory,
+      outputStore,
+      resultStore,
+      log,
+      now,
+      onLog,
+    };
+    const loop = new WorkerLoop({
+      source,
+      slots,
+      log,
+      giveUp: this.#giveUp,
+      process: (delivery, abort) => processDelivery(parts, delivery, abort),
+    });
+    this.#stops.push(() => loop.stop(config.worker.drainTimeoutMs));
+    return { plugins, engine, pool, parts, loop, slots };
+  }
+
+  /** Takes no more jobs, lets those in flight end, removes every container. May be called at any time and twice. */
+  stop(): Promise<void> {
+    this.#stopping ??= this.#stop();
+    return this.#stopping;
+  }
+
+  async #stop(): Promise<void> {
+    this.#stopRequested.abort(new NanoGridError('NG_INTERNAL', 'the worker was stopped'));
+    await this.#starting?.catch(() => {});
+    await this.#tearDown();
+  }
+
+  async #tearDown(): Promise<void> {
+    if (this.#state === 'stopped') return;
+    this.#become('stopping');
+    for (const stop of this.#stops.splice(0).reverse()) {
+      try {
+        await stop();
+      } catch (error) {
+        this.#log.error({ err: error }, 'a part of the worker did not stop cleanly');
+      }
+    }
+    this.#become('stopped');
+  }
+
+  /** Whether jobs can be taken now, and what is in the way where they cannot. */
+  async health(): Promise<WorkerHealth> {
+    const failing: Record<string, string> = {};
+    const running = this.#running;
+    if (this.#state !== 'ready' || !running) failing.worker = `the worker is ${this.#state}`;
+    if (running) {
+      const told = (part: string) => (error: unknown) => {
+        failing[part] = error instanceof Error ? error.message : String(error);
+      };
+      if (running.loop.failure) told('source')(running.loop.failure);
+      const [parts] = await Promise.all([running.plugins.health(), running.engine.ping().catch(told('docker'))]);
+      for (const { plugin, healthy, message } of parts) if (!healthy) failing[plugin] = message ?? 'unhealthy';
+    }
+    return { status: Object.keys(failing).length === 0 ? 'healthy' : 'unhealthy', failing };
+  }
+
+  /** Throws `NG_INTERNAL` before the worker has started. */
+  status(): WorkerStatus {
+    const running = this.#running;
+    if (!running) throw new NanoGridError('NG_INTERNAL', `the worker is ${this.#state}`);
+    const { parts, pool, loop, slots } = running;
+    return {
+      state: this.#state,
+      version: coreVersion(),
+      uptimeMs: Math.round(performance.now() - this.#startedAt),
+      environment: parts.config.environment,
+      activeJobs: loop.activeJobs,
+      processedJobs: loop.processedJobs,
+      slots: { total: slots.total, free: slots.free },
+      memoryMb: { total: parts.memory.total, free: parts.memory.free },
+      pool: pool.stats(),
+      codeCache: parts.codeCache.stats(),
+      plugins: this.#options.loaded.plugins.map(({ name, version }) => ({ name, version })),
+    };
+  }
+
+  #become(state: WorkerState): void {
+    this.#log.debug({ from: this.#state, to: state }, 'worker');
+    this.#state = state;
+  }
+}
+
+/** What `promise` gives, or the signal's reason as soon as it aborts; the work itself goes on and is not waited for. */
+function unlessAborted<T>(promise: Promise<T>, signal: AbortSignal): Promise<T> {
+  return new Promise((resolve, reject) => {
+    const abort = () => reject(signal.reason);
+    if (signal.aborted) abort();
+    signal.addEventListener('abort', abort, { once: true });
+    promise.then(resolve, reject).finally(() => signal.removeEventListener('abort', abort));
+  });
+}
+
+async function makeDirectories(...directories: readonly string[]): Promise<void> {
+  for (const directory of directories) {
+    try {
+      await mkdir(directory, { recursive: true, mode: 0o700 });
+    } catch (error) {
+      throw new NanoGridError('NG_DISK_FAILED', `Cannot make the directory ${directory}: ${(error as Error).message}`, {
+        cause: error,
+        hint: 'Choose other places with "dataDir" and "workDir" in the configuration.',
+      });
+    }
+  }
+}

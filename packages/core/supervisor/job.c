@@ -1,0 +1,290 @@
+/* One job, from RUN to DONE to READY. Owns the job's pipes, deadline and counters.
+ *
+ * States: none → running (processes alive) → over (main process ended or could not start) → none. DONE is sent when no
+ * process of the job is left and its files were read; READY when every writable place is as it was before. */
+#include <errno.h>
+#include <fcntl.h>
+#include <signal.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#include "supervisor.h"
+
+enum { OUT, ERR, RESULT, STREAMS };
+
+static const uint8_t stream_frame[STREAMS] = {FRAME_STDOUT, FRAME_STDERR, FRAME_RESULT};
+static const uint8_t stream_total[STREAMS] = {FIELD_STDOUT_BYTES, FIELD_STDERR_BYTES, FIELD_RESULT_BYTES};
+
+typedef struct {
+  char *path;
+  uint64_t max_bytes;
+} work_file_t;
+
+static struct {
+  bool running, over;
+  pid_t main_pid; /* -1 where the shim forked it */
+  int fds[STREAMS];
+  uint64_t cap[STREAMS], total[STREAMS];
+  uint64_t start_us, end_us, deadline_us, grace_us;
+  bool timed_out, killed, terminating;
+  int status, spawn_error;
+  uint64_t cpu_us, max_rss;
+  memory_t before;
+  output_caps_t output_caps;
+  work_file_t work_files[16];
+  size_t work_file_count;
+} job;
+
+extern char **environ;
+
+typedef struct {
+  char **items;
+  size_t count;
+} vector_t;
+
+static void add(vector_t *v, char *item) {
+  v->items = realloc(v->items, (v->count + 2) * sizeof *v->items);
+  if (!v->items) host_fatal("out of memory");
+  if (item) v->items[v->count++] = item;
+  v->items[v->count] = NULL;
+}
+
+static void release(vector_t *v) {
+  for (size_t i = 0; i < v->count; i++) free(v->items[i]);
+  free(v->items);
+}
+
+static void store_input(slice_t input) {
+  int fd = open(INPUT_FILE, O_WRONLY | O_CREAT | O_TRUNC | O_NOFOLLOW | O_CLOEXEC, 0644);
+  if (fd < 0) host_fatal("cannot store the input: %s", strerror(errno));
+  while (input.length) {
+    ssize_t n = write(fd, input.data, input.length);
+    if (n < 0 && errno == EINTR) continue;
+    if (n <= 0) host_fatal("cannot store the input: %s", strerror(errno));
+    input.data += n;
+    input.length -= (size_t)n;
+  }
+  close(fd);
+}
+
+/* The container's own environment shows through where the job does not say otherwise. */
+static void inherit_environment(vector_t *env) {
+  size_t own = env->count;
+  for (char **e = environ; *e; e++) {
+    size_t name = strcspn(*e, "=") + 1;
+    bool known = false;
+    for (size_t i = 0; i < own && !known; i++) known = strncmp(env->items[i], *e, name) == 0;
+    if (!known) add(env, strdup(*e));
+  }
+}
+
+static void add_work_file(slice_t value) {
+  if (value.length <= 8 || job.work_file_count == sizeof job.work_files / sizeof *job.work_files)
+    host_fatal("malformed or too many work files");
+  slice_t path = {value.data + 8, value.length - 8};
+  job.work_files[job.work_file_count++] = (work_file_t){field_string(path), load_u64(value.data)};
+}
+
+void job_start(slice_t fields) {
+  if (job.running || put_active()) host_fatal("a job out of order");
+  memset(&job, 0, sizeof job);
+  vector_t args = {0}, env = {0};
+  char *entrypoint = NULL, *handler = NULL;
+  uint64_t timeout_ms = 0;
+  slice_t input = {0}, value;
+  uint8_t tag;
+  add(&args, NULL);
+  add(&env, NULL);
+  while (field_next(&fields, &tag, &value)) switch (tag) {
+      case FIELD_ARG: add(&args, field_string(value)); break;
+      case FIELD_ENV: add(&env, field_string(value)); break;
+      case FIELD_ENTRYPOINT: free(entrypoint); entrypoint = field_string(value); break;
+      case FIELD_HANDLER: free(handler); handler = field_string(value); break;
+      case FIELD_INPUT: input = value; break;
+      case FIELD_TIMEOUT_MS: timeout_ms = field_number(value); break;
+      case FIELD_GRACE_MS: job.grace_us = field_number(value) * 1000; break;
+      case FIELD_MAX_STDOUT: job.cap[OUT] = field_number(value); break;
+      case FIELD_MAX_STDERR: job.cap[ERR] = field_number(value); break;
+      case FIELD_MAX_RESULT: job.cap[RESULT] = field_number(value); break;
+      case FIELD_MAX_OUTPUT_BYTES: job.output_caps.max_bytes = field_number(value); break;
+      case FIELD_MAX_OUTPUT_FILES: job.output_caps.max_files = field_number(value); break;
+      case FIELD_MAX_OUTPUT_DEPTH: {
+        uint64_t depth = field_number(value);
+        job.output_caps.max_depth = depth < 128 ? depth : 128; /* each level holds a descriptor */
+        break;
+      }
+      case FIELD_WORK_FILE: add_work_file(value); break;
+      default: host_fatal("unknown field %u of a job", tag);
+    }
+  if (!timeout_ms || timeout_ms > 86400000u * 7ull) host_fatal("a job without a sensible time limit");
+
+  store_input(input);
+  int input_fd = open(INPUT_FILE, O_RDONLY | O_NOFOLLOW | O_CLOEXEC);
+  if (input_fd < 0) host_fatal("cannot open the input: %s", strerror(errno));
+  int ends[STREAMS];
+  for (int i = 0; i < STREAMS; i++) {
+    int pipe_fds[2];
+    if (pipe2(pipe_fds, O_CLOEXEC) < 0) host_fatal("pipe: %s", strerror(errno));
+    if (fcntl(pipe_fds[0], F_SETFL, O_NONBLOCK) < 0) host_fatal("pipe: %s", strerror(errno));
+    job.fds[i] = pipe_fds[0];
+    ends[i] = pipe_fds[1];
+  }
+  meter_read(&job.before);
+  job.running = true;
+  job.main_pid = -1;
+  job.start_us = now_us();
+  job.deadline_us = job.start_us + timeout_ms * 1000;
+  if (args.count) {
+    inherit_environment(&env);
+    spawn_t how = {.argv = args.items, .envp = env.items, .stdin_fd = input_fd, .stdout_fd = ends[OUT],
+                   .stderr_fd = ends[ERR], .extra_fd = ends[RESULT], .as_job = true};
+    job.main_pid = spawn(&how, &job.spawn_error);
+    if (job.main_pid < 0) {
+      job.over = true;
+      job.end_us = now_us();
+    }
+  } else {
+    int fds[4] = {input_fd, ends[OUT], ends[ERR], ends[RESULT]};
+    shim_run(entrypoint ? entrypoint : "", handler ? handler : "", timeout_ms, env.items, fds);
+  }
+  for (int i = 0; i < STREAMS; i++) close(ends[i]);
+  close(input_fd);
+  release(&args);
+  release(&env);
+  free(entrypoint);
+  free(handler);
+}
+
+bool job_running(void) { return job.running; }
+
+static void terminate(uint64_t now) {
+  job.terminating = true;
+  signal_job(job.grace_us ? SIGTERM : SIGKILL);
+  job.deadline_us = now + (job.grace_us ? job.grace_us : 1000000);
+}
+
+void job_kill(void) {
+  if (!job.running || job.over || job.terminating) return;
+  job.killed = true;
+  terminate(now_us());
+}
+
+int64_t job_wait_us(void) {
+  if (!job.running || job.over) return -1;
+  uint64_t now = now_us();
+  return job.deadline_us > now ? (int64_t)(job.deadline_us - now) : 0;
+}
+
+void job_tick(void) {
+  if (!job.running || job.over) return;
+  uint64_t now = now_us();
+  if (now < job.deadline_us) return;
+  if (!job.terminating) {
+    job.timed_out = true;
+    terminate(now);
+  } else {
+    signal_job(SIGKILL);
+    job.deadline_us = now + 1000000;
+  }
+}
+
+void job_main_ended(int status, uint64_t cpu_us, uint64_t max_rss) {
+  if (!job.running || job.over) return;
+  job.over = true;
+  job.end_us = now_us();
+  job.status = status;
+  job.cpu_us += cpu_us;
+  if (max_rss > job.max_rss) job.max_rss = max_rss;
+}
+
+void job_reaped(pid_t pid, int status, uint64_t cpu_us, uint64_t max_rss) {
+  if (!job.running) return;
+  if (pid == job.main_pid && !job.over) {
+    job_main_ended(status, cpu_us, max_rss);
+    return;
+  }
+  job.cpu_us += cpu_us;
+  if (max_rss > job.max_rss) job.max_rss = max_rss;
+}
+
+int job_poll_fds(int fds[3]) {
+  int count = 0;
+  for (int i = 0; i < STREAMS; i++)
+    if (job.running && job.fds[i] >= 0) fds[count++] = job.fds[i];
+  return count;
+}
+
+/* Reads what is there, up to one buffer; false when there was nothing. What is over the cap is read and dropped, so that
+ * the job is not stopped by it. */
+static bool read_stream(int i) {
+  static char buffer[64 << 10];
+  ssize_t n = read(job.fds[i], buffer, sizeof buffer);
+  if (n < 0) return errno == EINTR;
+  if (n == 0) {
+    close(job.fds[i]);
+    job.fds[i] = -1;
+    return false;
+  }
+  uint64_t room = job.total[i] < job.cap[i] ? job.cap[i] - job.total[i] : 0;
+  uint64_t keep = (uint64_t)n < room ? (uint64_t)n : room;
+  job.total[i] += (uint64_t)n;
+  if (keep) host_frame(stream_frame[i], buffer, (size_t)keep);
+  return true;
+}
+
+void job_read(int fd) {
+  for (int i = 0; i < STREAMS; i++)
+    if (job.fds[i] == fd) read_stream(i);
+}
+
+static void report(uint64_t survivors, uint64_t hygiene_us, uint64_t collect_us, const memory_t *after) {
+  static bytes_t done;
+  bytes_clear(&done);
+  if (job.spawn_error) field_u64(&done, FIELD_SPAWN_ERROR, (uint64_t)job.spawn_error);
+  else if (WIFSIGNALED(job.status)) field_u64(&done, FIELD_SIGNAL, (uint64_t)WTERMSIG(job.status));
+  else field_u64(&done, FIELD_EXIT_CODE, (uint64_t)WEXITSTATUS(job.status));
+  if (job.timed_out) field_u64(&done, FIELD_TIMED_OUT, 1);
+  if (job.killed) field_u64(&done, FIELD_KILLED, 1);
+  field_u64(&done, FIELD_EXEC_US, job.end_us - job.start_us);
+  field_u64(&done, FIELD_HYGIENE_US, hygiene_us);
+  field_u64(&done, FIELD_COLLECT_US, collect_us);
+  field_u64(&done, FIELD_CPU_US, job.cpu_us);
+  field_u64(&done, FIELD_MAX_RSS, job.max_rss);
+  field_u64(&done, FIELD_OOM_KILLS, after->oom_kills - job.before.oom_kills);
+  field_u64(&done, FIELD_SURVIVORS, survivors);
+  for (int i = 0; i < STREAMS; i++) field_u64(&done, stream_total[i], job.total[i]);
+  field_u64(&done, FIELD_MEMORY_START, job.before.usage);
+  field_u64(&done, FIELD_MEMORY_PEAK, after->peak);
+  field_u64(&done, FIELD_CACHE_START, job.before.cache);
+  field_u64(&done, FIELD_CACHE_END, after->cache);
+  host_frame(FRAME_DONE, done.data, done.length);
+}
+
+bool job_finish_if_over(void) {
+  if (!job.running || !job.over) return false;
+  uint64_t began = now_us();
+  uint64_t survivors = kill_everyone();
+  for (int i = 0; i < STREAMS; i++) {
+    while (job.fds[i] >= 0 && read_stream(i)) continue;
+    if (job.fds[i] >= 0) close(job.fds[i]);
+  }
+  memory_t after;
+  meter_read(&after);
+  uint64_t dead = now_us();
+  /* With a survivor about, its files could change while they are read. */
+  if (survivors == 0) {
+    collect_outputs(&job.output_caps);
+    for (size_t i = 0; i < job.work_file_count; i++)
+      collect_work_file(job.work_files[i].path, job.work_files[i].max_bytes);
+  }
+  report(survivors, dead - began, now_us() - dead, &after);
+  host_flush();
+  for (size_t i = 0; i < job.work_file_count; i++) free(job.work_files[i].path);
+  job.running = false;
+  if (survivors) host_fatal("%llu processes of a job could not be killed", (unsigned long long)survivors);
+  if (!wipe_everything() || !code_populate()) host_fatal("cannot clean up after a job");
+  host_frame(FRAME_READY, NULL, 0);
+  return true;
+}

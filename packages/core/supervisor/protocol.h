@@ -1,0 +1,90 @@
+/* The protocol between the worker and the supervisor, and between the supervisor and a shim.
+ * docs/supervisor-protocol.md explains it; packages/core/src/exec/protocol.ts is the worker's side of it. */
+#ifndef NANOGRID_PROTOCOL_H
+#define NANOGRID_PROTOCOL_H
+
+#define PROTOCOL_VERSION 1
+
+/* A frame: type (1 byte), three zero bytes, length of the payload (4 bytes, little-endian), payload. */
+#define FRAME_HEADER 8
+#define FRAME_MAX (16u << 20)
+
+/* Worker to supervisor. */
+enum {
+  FRAME_CONFIGURE = 0x01, /* fields UID, DIR* */
+  FRAME_PUT = 0x02,       /* fields AREA, PATH, EXECUTABLE, SIZE; DATA frames follow until SIZE bytes came */
+  FRAME_DATA = 0x03,      /* bytes of the file that is being put */
+  FRAME_COMMIT = 0x04,    /* the code is complete */
+  FRAME_SHIM = 0x05,      /* fields ARG+, ENV* */
+  FRAME_RUN = 0x06,       /* see below */
+  FRAME_KILL = 0x07       /* end the running job now */
+};
+
+/* Supervisor to worker. */
+enum {
+  FRAME_HELLO = 0x81,      /* field VERSION */
+  FRAME_READY = 0x82,      /* the next job may come */
+  FRAME_SHIM_READY = 0x83, /* field VERSION: the language's */
+  FRAME_STDOUT = 0x84,
+  FRAME_STDERR = 0x85,
+  FRAME_RESULT = 0x86,    /* bytes that the job wrote to descriptor 3 */
+  FRAME_FILE = 0x87,      /* fields AREA, PATH, SIZE; FILE_DATA frames follow until SIZE bytes came */
+  FRAME_FILE_DATA = 0x88,
+  FRAME_SKIPPED = 0x89,   /* fields PATH, MESSAGE, OVER_LIMIT: an output that is not sent */
+  FRAME_DONE = 0x8a,      /* the job is over and no process of it is left */
+  FRAME_LOG = 0x8b,       /* text for the worker's log */
+  FRAME_FATAL = 0x8c      /* field MESSAGE: the supervisor ends */
+};
+
+/* A field: tag (1 byte), length (4 bytes, little-endian), value. Numbers are 8 bytes, little-endian. */
+enum {
+  FIELD_VERSION = 1,
+  FIELD_UID = 2,
+  FIELD_DIR = 3,
+  FIELD_AREA = 4,
+  FIELD_PATH = 5,
+  FIELD_EXECUTABLE = 6,
+  FIELD_SIZE = 7,
+  FIELD_ARG = 8,
+  FIELD_ENV = 9,
+  FIELD_MESSAGE = 10,
+  FIELD_OVER_LIMIT = 11, /* SKIPPED: for a cap, not for what it is */
+  /* RUN; without ARG the shim runs it */
+  FIELD_ENTRYPOINT = 20,
+  FIELD_HANDLER = 21,
+  FIELD_INPUT = 22,
+  FIELD_TIMEOUT_MS = 23,
+  FIELD_GRACE_MS = 24,
+  FIELD_MAX_STDOUT = 25,
+  FIELD_MAX_STDERR = 26,
+  FIELD_MAX_RESULT = 27,
+  FIELD_MAX_OUTPUT_BYTES = 28,
+  FIELD_MAX_OUTPUT_FILES = 29,
+  FIELD_MAX_OUTPUT_DEPTH = 30,
+  FIELD_WORK_FILE = 31, /* 8 bytes: cap; then the path */
+  /* DONE */
+  FIELD_EXIT_CODE = 40,
+  FIELD_SIGNAL = 41,
+  FIELD_TIMED_OUT = 42,
+  FIELD_KILLED = 43,
+  FIELD_SPAWN_ERROR = 44, /* errno */
+  FIELD_EXEC_US = 45,
+  FIELD_HYGIENE_US = 46,
+  FIELD_COLLECT_US = 47,
+  FIELD_CPU_US = 48,
+  FIELD_MAX_RSS = 49, /* bytes, of the largest process */
+  FIELD_OOM_KILLS = 50,
+  FIELD_SURVIVORS = 51,
+  FIELD_STDOUT_BYTES = 52, /* all that was written, kept or not */
+  FIELD_STDERR_BYTES = 53,
+  FIELD_RESULT_BYTES = 54,
+  FIELD_MEMORY_START = 55, /* the container's, in bytes, when the job began */
+  FIELD_MEMORY_PEAK = 56,  /* the kernel's high-water mark since it was last reset */
+  FIELD_CACHE_START = 57,  /* page cache that is not shared memory */
+  FIELD_CACHE_END = 58
+};
+
+/* AREA */
+enum { AREA_CODE = 0, AREA_SHIM = 1, AREA_OUTPUT = 2, AREA_WORK = 3 };
+
+#endif

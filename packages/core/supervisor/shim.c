@@ -1,0 +1,150 @@
+/* The language's waiting process: started once, as root, and asked to fork a job's process each time.
+ * It talks over a SOCK_SEQPACKET socket (its descriptor 3); one message is one request or answer:
+ *   to the shim:   "BIND" NUL once, when the code is laid out: it may look at it (never run it) and get ready for it
+ *                  "RUN" NUL entrypoint NUL handler NUL remaining-ms NUL (name=value NUL)*, with four descriptors
+ *   from the shim: "READY <version>" once; "BOUND" to BIND; then "EXIT <wait status> <cpu µs> <peak RSS bytes>" for
+ *                  each job
+ * The shim owns no part of the protocol with the worker: it cannot reach it. */
+#include <errno.h>
+#include <fcntl.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/socket.h>
+#include <unistd.h>
+
+#include "supervisor.h"
+
+int shim_socket = -1, shim_log = -1;
+pid_t shim_pid = -1;
+static bool shim_ready, binding;
+
+static void read_ready(const char *text) {
+  static bytes_t fields;
+  const char *version = text + 6;
+  shim_ready = true;
+  field_bytes(&fields, FIELD_VERSION, version, strlen(version));
+  host_frame(FRAME_SHIM_READY, fields.data, fields.length);
+}
+
+void shim_bind(void) {
+  if (!shim_ready) host_fatal("code for a shim that is not ready");
+  binding = true;
+  if (send(shim_socket, "BIND", 5, MSG_NOSIGNAL) < 0) host_fatal("cannot reach the shim: %s", strerror(errno));
+}
+
+extern char **environ;
+
+static char **vector_add(char **vector, size_t *count, char *item) {
+  vector = realloc(vector, (*count + 2) * sizeof *vector);
+  if (!vector) host_fatal("out of memory");
+  vector[(*count)++] = item;
+  vector[*count] = NULL;
+  return vector;
+}
+
+void shim_start(slice_t fields) {
+  if (shim_pid > 0) host_fatal("the shim is running already");
+  char **argv = NULL, **envp = NULL;
+  size_t argc = 0, envc = 0;
+  uint8_t tag;
+  slice_t value;
+  for (char **e = environ; *e; e++) envp = vector_add(envp, &envc, *e);
+  while (field_next(&fields, &tag, &value)) {
+    if (tag == FIELD_ARG) argv = vector_add(argv, &argc, field_string(value));
+    if (tag == FIELD_ENV) envp = vector_add(envp, &envc, field_string(value));
+  }
+  if (!argc) host_fatal("a shim without a command");
+  char uid[40];
+  snprintf(uid, sizeof uid, "NANOGRID_UID=%u", (unsigned)config.uid);
+  envp = vector_add(envp, &envc, uid);
+
+  int sockets[2], log[2];
+  if (socketpair(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0, sockets) < 0) host_fatal("socketpair: %s", strerror(errno));
+  if (pipe2(log, O_CLOEXEC | O_NONBLOCK) < 0) host_fatal("pipe: %s", strerror(errno));
+  int size = 512 << 10;
+  setsockopt(sockets[0], SOL_SOCKET, SO_SNDBUF, &size, sizeof size);
+  int null = open("/dev/null", O_RDWR | O_CLOEXEC);
+  if (null < 0) host_fatal("/dev/null: %s", strerror(errno));
+  int error;
+  spawn_t how = {.argv = argv, .envp = envp, .stdin_fd = null, .stdout_fd = log[1], .stderr_fd = log[1],
+                 .extra_fd = sockets[1], .as_job = false};
+  shim_pid = spawn(&how, &error);
+  if (shim_pid < 0) host_fatal("cannot start the shim %s: %s", argv[0], strerror(error));
+  close(null);
+  close(sockets[1]);
+  close(log[1]);
+  shim_socket = sockets[0];
+  shim_log = log[0];
+  free(argv);
+  free(envp);
+}
+
+void shim_run(const char *entrypoint, const char *handler, uint64_t timeout_ms, char **env, const int fds[4]) {
+  if (!shim_ready) host_fatal("a job for a shim that is not ready");
+  static bytes_t message;
+  char ms[24];
+  snprintf(ms, sizeof ms, "%llu", (unsigned long long)timeout_ms);
+  bytes_append(&message, "RUN", 4);
+  bytes_append(&message, entrypoint, strlen(entrypoint) + 1);
+  bytes_append(&message, handler, strlen(handler) + 1);
+  bytes_append(&message, ms, strlen(ms) + 1);
+  for (char **e = env; *e; e++) bytes_append(&message, *e, strlen(*e) + 1);
+
+  struct iovec part = {.iov_base = message.data, .iov_len = message.length};
+  union {
+    char raw[CMSG_SPACE(4 * sizeof(int))];
+    struct cmsghdr align;
+  } control;
+  memset(&control, 0, sizeof control);
+  struct msghdr head = {.msg_iov = &part, .msg_iovlen = 1, .msg_control = control.raw, .msg_controllen = sizeof control.raw};
+  struct cmsghdr *rights = CMSG_FIRSTHDR(&head);
+  rights->cmsg_level = SOL_SOCKET;
+  rights->cmsg_type = SCM_RIGHTS;
+  rights->cmsg_len = CMSG_LEN(4 * sizeof(int));
+  memcpy(CMSG_DATA(rights), fds, 4 * sizeof(int));
+  ssize_t sent;
+  do sent = sendmsg(shim_socket, &head, MSG_NOSIGNAL);
+  while (sent < 0 && errno == EINTR);
+  if (sent < 0) host_fatal("cannot reach the shim: %s", strerror(errno));
+  bytes_clear(&message);
+}
+
+void shim_message(void) {
+  char text[512];
+  ssize_t n = recv(shim_socket, text, sizeof text - 1, MSG_DONTWAIT);
+  if (n < 0 && (errno == EAGAIN || errno == EINTR)) return;
+  if (n <= 0) {
+    shim_read_log();
+    host_fatal("the shim ended");
+  }
+  text[n] = 0;
+  int status;
+  unsigned long long cpu, rss;
+  if (!shim_ready && strncmp(text, "READY ", 6) == 0) {
+    read_ready(text);
+  } else if (binding && strcmp(text, "BOUND") == 0) {
+    binding = false;
+    host_frame(FRAME_READY, NULL, 0);
+  } else if (job_running() && sscanf(text, "EXIT %d %llu %llu", &status, &cpu, &rss) == 3) {
+    job_main_ended(status, cpu, rss);
+  } else {
+    host_fatal("unexpected message of the shim");
+  }
+}
+
+void shim_read_log(void) {
+  char text[4096];
+  ssize_t n;
+  while ((n = read(shim_log, text, sizeof text)) > 0) host_frame(FRAME_LOG, text, (size_t)n);
+  if (n == 0) {
+    close(shim_log);
+    shim_log = -1;
+  }
+}
+
+void shim_check_alive(pid_t dead) {
+  if (dead != shim_pid) return;
+  if (shim_log >= 0) shim_read_log();
+  host_fatal("the shim ended");
+}

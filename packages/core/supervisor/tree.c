@@ -1,0 +1,210 @@
+/* The pristine code, which the worker sends once, and the working copy that each job gets of it.
+ *
+ * The pristine code belongs to root; the working copy, and all else that is wiped, to the job's user. All of it lies on
+ * size-capped tmpfs. Nothing here runs while a process of the job is alive. */
+#include <dirent.h>
+#include <errno.h>
+#include <fcntl.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include "supervisor.h"
+
+typedef struct {
+  char *path;
+  bool executable;
+} code_file_t;
+
+static code_file_t *files;
+static size_t file_count;
+static bool committed;
+static int put_fd = -1;
+static uint64_t put_left;
+
+/* The worker sends relative paths that it has checked; a second look costs nothing. */
+static void require_plain(const char *path) {
+  bool start = true;
+  if (!*path || *path == '/' || strlen(path) >= 1024) host_fatal("unacceptable path");
+  for (const char *p = path; *p; p++) {
+    if (start && (*p == '/' || (p[0] == '.' && (!p[1] || p[1] == '/' || (p[1] == '.' && (!p[2] || p[2] == '/'))))))
+      host_fatal("unacceptable path");
+    start = *p == '/';
+  }
+  if (start) host_fatal("unacceptable path");
+}
+
+static int make_parents(int root, const char *path) {
+  char part[1024];
+  for (const char *slash = strchr(path, '/'); slash; slash = strchr(slash + 1, '/')) {
+    size_t length = (size_t)(slash - path);
+    memcpy(part, path, length);
+    part[length] = 0;
+    if (mkdirat(root, part, 0755) < 0 && errno != EEXIST) return -1;
+  }
+  return 0;
+}
+
+static int open_directory(const char *path) { return open(path, O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC); }
+
+bool put_active(void) { return put_fd >= 0; }
+
+static void put_end(void) {
+  if (close(put_fd) < 0) host_fatal("cannot store code: %s", strerror(errno));
+  put_fd = -1;
+}
+
+void put_begin(slice_t fields) {
+  uint64_t area = AREA_CODE;
+  bool executable = false;
+  char *path = NULL;
+  uint8_t tag;
+  slice_t value;
+  put_left = 0;
+  while (field_next(&fields, &tag, &value)) {
+    if (tag == FIELD_AREA) area = field_number(value);
+    if (tag == FIELD_EXECUTABLE) executable = field_number(value) != 0;
+    if (tag == FIELD_SIZE) put_left = field_number(value);
+    if (tag == FIELD_PATH && !path) path = field_string(value);
+  }
+  if (!path || (area != AREA_CODE && area != AREA_SHIM)) host_fatal("malformed file header");
+  if (committed && area == AREA_CODE) host_fatal("code for a container that has its code");
+  require_plain(path);
+  const char *base = area == AREA_CODE ? CODE_DIR : SHIM_DIR;
+  if (mkdir(base, 0755) < 0 && errno != EEXIST) host_fatal("%s: %s", base, strerror(errno));
+  int root = open_directory(base);
+  if (root < 0 || make_parents(root, path) < 0) host_fatal("%s: %s", path, strerror(errno));
+  put_fd = openat(root, path, O_WRONLY | O_CREAT | O_EXCL | O_NOFOLLOW | O_CLOEXEC, executable ? 0755 : 0644);
+  if (put_fd < 0) host_fatal("%s: %s", path, strerror(errno));
+  close(root);
+  if (area == AREA_CODE) {
+    files = realloc(files, (file_count + 1) * sizeof *files);
+    if (!files) host_fatal("out of memory");
+    files[file_count++] = (code_file_t){.path = path, .executable = executable};
+  } else {
+    free(path);
+  }
+  if (put_left == 0) put_end();
+}
+
+void put_data(slice_t data) {
+  if (put_fd < 0 || data.length > put_left) host_fatal("data that no file waits for");
+  put_left -= data.length;
+  while (data.length) {
+    ssize_t n = write(put_fd, data.data, data.length);
+    if (n < 0 && errno == EINTR) continue;
+    if (n <= 0) host_fatal("cannot store code: %s", strerror(errno));
+    data.data += n;
+    data.length -= (size_t)n;
+  }
+  if (put_left == 0) put_end();
+}
+
+static bool copy_file(int from, int to) {
+  static char buffer[128 << 10];
+  for (;;) {
+    ssize_t n = read(from, buffer, sizeof buffer);
+    if (n == 0) return true;
+    if (n < 0) return false;
+    for (ssize_t at = 0; at < n;) {
+      ssize_t written = write(to, buffer + at, (size_t)(n - at));
+      if (written <= 0) return false;
+      at += written;
+    }
+  }
+}
+
+bool code_populate(void) {
+  if (!file_count) return true;
+  int source = open_directory(CODE_DIR);
+  act_as_job();
+  int target = open_directory(WORK_DIR);
+  bool whole = source >= 0 && target >= 0;
+  for (size_t i = 0; whole && i < file_count; i++) {
+    const char *path = files[i].path;
+    int from = openat(source, path, O_RDONLY | O_NOFOLLOW | O_CLOEXEC);
+    whole = from >= 0 && make_parents(target, path) == 0;
+    int to = whole ? openat(target, path, O_WRONLY | O_CREAT | O_EXCL | O_NOFOLLOW | O_CLOEXEC,
+                            files[i].executable ? 0755 : 0644)
+                   : -1;
+    whole = to >= 0 && copy_file(from, to);
+    if (from >= 0) close(from);
+    if (to >= 0 && close(to) < 0) whole = false;
+  }
+  int reason = errno;
+  act_as_root();
+  if (source >= 0) close(source);
+  if (target >= 0) close(target);
+  if (!whole) host_log("cannot lay out the code: %s", strerror(reason));
+  return whole;
+}
+
+void code_commit(void) {
+  if (committed || put_active()) host_fatal("code committed out of order");
+  committed = true;
+  if (!code_populate()) host_fatal("the code does not fit the working directory");
+}
+
+/* Empties `directory`. A tree of any depth is flattened: folders move to the top and are emptied there, so that neither
+ * the stack nor the number of open files depends on what the job left. Returns false where something stayed. */
+static bool empty(int root) {
+  unsigned serial = 0;
+  for (bool again = true; again;) {
+    again = false;
+    if (lseek(root, 0, SEEK_SET) < 0) return false;
+    int listing_fd = dup(root);
+    DIR *listing = listing_fd < 0 ? NULL : fdopendir(listing_fd);
+    if (!listing) {
+      if (listing_fd >= 0) close(listing_fd);
+      return false;
+    }
+    for (struct dirent *entry; (entry = readdir(listing));) {
+      if (!strcmp(entry->d_name, ".") || !strcmp(entry->d_name, "..")) continue;
+      if (unlinkat(root, entry->d_name, 0) == 0) continue;
+      if (errno == ENOENT) continue;
+      if (errno != EISDIR && errno != EPERM) goto failed;
+      if (unlinkat(root, entry->d_name, AT_REMOVEDIR) == 0) continue;
+      if (errno != ENOTEMPTY && errno != EACCES && errno != EEXIST) goto failed;
+      if (fchmodat(root, entry->d_name, 0700, 0) < 0) goto failed;
+      int below = openat(root, entry->d_name, O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
+      DIR *inside = below < 0 ? NULL : fdopendir(below);
+      if (!inside) {
+        if (below >= 0) close(below);
+        goto failed;
+      }
+      bool moved = true;
+      for (struct dirent *nested; moved && (nested = readdir(inside));) {
+        if (!strcmp(nested->d_name, ".") || !strcmp(nested->d_name, "..")) continue;
+        if (unlinkat(below, nested->d_name, 0) == 0) continue;
+        if (unlinkat(below, nested->d_name, AT_REMOVEDIR) == 0) continue;
+        char name[64];
+        do snprintf(name, sizeof name, ".nanogrid-wipe-%u", serial++);
+        while (faccessat(root, name, F_OK, AT_SYMLINK_NOFOLLOW) == 0);
+        moved = fchmodat(below, nested->d_name, 0700, 0) == 0 && renameat(below, nested->d_name, root, name) == 0;
+      }
+      closedir(inside);
+      if (!moved) goto failed;
+      if (unlinkat(root, entry->d_name, AT_REMOVEDIR) < 0) goto failed;
+      again = true;
+    }
+    closedir(listing);
+    continue;
+  failed:
+    closedir(listing);
+    return false;
+  }
+  return true;
+}
+
+bool wipe_directory(const char *path) {
+  act_as_job();
+  int root = open_directory(path);
+  bool clean = root >= 0 ? empty(root) : errno == ENOENT;
+  int reason = errno;
+  if (root >= 0) close(root);
+  act_as_root();
+  if (!clean) host_log("cannot wipe %s: %s", path, strerror(reason));
+  return clean;
+}

@@ -1,0 +1,151 @@
+import { readdirSync } from 'node:fs';
+import { join } from 'node:path';
+import { setTimeout as pause } from 'node:timers/promises';
+import { expect, test } from 'vitest';
+import { makeFolder, makeLocal, never, runChild } from './support.test.util.js';
+
+/** Far below the slow look of five seconds, far above what a loaded machine needs. */
+const PROMPT_MS = 1_500;
+
+async function timed<T>(work: Promise<T>): Promise<{ value: T; ms: number }> {
+  const startedAt = performance.now();
+  return { value: await work, ms: performance.now() - startedAt };
+}
+
+test('a waiting consumer gets what is sent meanwhile, at once', async () => {
+  const { queue } = await makeLocal({ waitMs: 20_000 });
+  const received = timed(queue.receive(1, never));
+  await pause(50);
+  await queue.send('hello');
+  const { value, ms } = await received;
+  expect(value).toMatchObject([{ body: 'hello' }]);
+  expect(ms).toBeLessThan(PROMPT_MS);
+});
+
+test('a waiting consumer gets what becomes due meanwhile, when it does', async () => {
+  const { queue } = await makeLocal({ waitMs: 20_000, visibilityMs: 300 });
+  await queue.send('unsettled');
+  await queue.receive(1, never);
+  const again = await timed(queue.receive(1, never));
+  expect(again.value).toMatchObject([{ body: 'unsettled', attempt: 2 }]);
+  expect(again.ms).toBeGreaterThan(200);
+  expect(again.ms).toBeLessThan(PROMPT_MS);
+  await again.value[0]?.release(200);
+  const third = await timed(queue.receive(1, never));
+  expect(third.value).toMatchObject([{ attempt: 3 }]);
+  expect(third.ms).toBeLessThan(PROMPT_MS);
+});
+
+test('a wait ends empty after its time, and promptly when aborted', async () => {
+  const short = await makeLocal({ waitMs: 100 });
+  const empty = await timed(short.queue.receive(1, never));
+  expect(empty.value).toEqual([]);
+  expect(empty.ms).toBeGreaterThan(90);
+  const long = await makeLocal({ waitMs: 20_000 });
+  const abort = new AbortController();
+  const aborted = timed(long.queue.receive(1, abort.signal));
+  await pause(50);
+  abort.abort();
+  const { value, ms } = await aborted;
+  expect(value).toEqual([]);
+  expect(ms).toBeLessThan(PROMPT_MS);
+  await long.queue.send('kept');
+  expect(await long.queue.receive(1, abort.signal)).toEqual([]);
+  expect(await long.queue.stats()).toMatchObject({ ready: 1 });
+});
+
+test('many consumers of one process share the messages', async () => {
+  const { queue } = await makeLocal({ waitMs: 20_000 });
+  const stop = new AbortController();
+  const seen: string[] = [];
+  const consumers = Array.from({ length: 8 }, async () => {
+    while (!stop.signal.aborted) {
+      for (const delivery of await queue.receive(3, stop.signal)) {
+        seen.push(delivery.body);
+        await delivery.ack();
+        if (seen.length === 500) stop.abort();
+      }
+    }
+  });
+  for (let index = 0; index < 500; index += 1) await queue.send(String(index));
+  await Promise.all(consumers);
+  expect(new Set(seen).size).toBe(500);
+  expect(await queue.stats()).toMatchObject({ ready: 0, inFlight: 0 });
+});
+
+test('a message sent by another process wakes the consumer within well under a second', async () => {
+  const directory = await makeFolder();
+  const { queue } = await makeLocal({ directory, waitMs: 20_000 });
+  const sender = runChild(
+    { directory },
+    `const local = await openLocal(options);
+     print('ready');
+     for (let n = 0; n < 3; n += 1) {
+       await new Promise((resolve) => setTimeout(resolve, 300));
+       await local.queue.send(String(Date.now()));
+     }
+     await local.close();`,
+  );
+  for (let n = 0; n < 3; n += 1) {
+    const [delivery] = await queue.receive(1, never);
+    expect(Date.now() - Number(delivery?.body)).toBeLessThan(500);
+    await delivery?.ack();
+  }
+  await sender.ended;
+});
+
+test('consumers in three processes get each message once', async () => {
+  const directory = await makeFolder();
+  const total = 1_500;
+  const consume = `
+    const local = await openLocal({ ...options, waitMs: 500 });
+    print('ready');
+    for (;;) {
+      const taken = await local.queue.receive(7, new AbortController().signal);
+      if (taken.length === 0) break;
+      for (const delivery of taken) {
+        print(delivery.body + ' ' + delivery.attempt);
+        await delivery.ack();
+      }
+    }
+    await local.close();`;
+  const local = await makeLocal({ directory });
+  await local.queue.send('first', { delayMs: 3_600_000 });
+  const children = [
+    runChild({ directory }, consume),
+    runChild({ directory }, consume),
+    runChild({ directory }, consume),
+  ];
+  await Promise.all(children.map((child) => child.printed(1)));
+  for (let index = 0; index < total; index += 1) await local.queue.send(`m${index}`);
+  await Promise.all(children.map((child) => child.ended));
+  const seen = children.flatMap((child) => child.lines.filter((line) => line !== 'ready'));
+  expect(seen).toHaveLength(total);
+  expect(new Set(seen).size).toBe(total);
+  expect(seen.every((line) => line.endsWith(' 1'))).toBe(true);
+  expect(await local.queue.stats()).toMatchObject({ ready: 0, inFlight: 0, delayed: 1, deadLetters: 0 });
+});
+
+test('what a killed consumer held is taken over long before its visibility ends, what a live one holds is not', async () => {
+  const directory = await makeFolder();
+  const hold = `
+    const local = await openLocal(options);
+    const [delivery] = await local.queue.receive(1, new AbortController().signal);
+    print(delivery.body);
+    setInterval(() => {}, 1_000);`;
+  const { queue } = await makeLocal({ directory, waitMs: 20_000 });
+  await queue.sendBatch(['doomed', 'alive']);
+  const doomed = runChild({ directory }, hold);
+  await doomed.printed(1);
+  const alive = runChild({ directory }, hold);
+  await alive.printed(1);
+  expect([doomed.lines, alive.lines]).toEqual([['doomed'], ['alive']]);
+  doomed.process.kill('SIGKILL');
+  await doomed.ended;
+  const { value, ms } = await timed(queue.receive(2, never));
+  expect(value).toMatchObject([{ body: 'doomed', attempt: 2 }]);
+  expect(ms).toBeLessThan(10_000);
+  expect(await queue.stats()).toMatchObject({ ready: 0, inFlight: 2 });
+  const locks = readdirSync(join(directory, 'consumers')).filter((name) => !name.endsWith('-journal'));
+  expect(locks).toHaveLength(2);
+}, 20_000);

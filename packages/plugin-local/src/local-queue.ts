@@ -1,0 +1,238 @@
+/**
+ * A durable queue in the local database, with the semantics of SQS: at least once, invisible while held, dead letters.
+ * Owns its consumer's registration; messages and their states live in the database.
+ */
+
+import { randomUUID } from 'node:crypto';
+import { type Delivery, type JobSource, NanoGridError } from '@nanogrid/core';
+import { type Clock, systemClock } from './clock.js';
+import { ConsumerLock } from './consumer-lock.js';
+import type { LocalDatabase } from './database.js';
+import { createLatch } from './latch.js';
+import { type DeliveryContext, LocalDelivery } from './local-delivery.js';
+import { QueueTable } from './queue-table.js';
+import type { Wake } from './wake.js';
+
+export interface LocalQueueOptions {
+  readonly database: LocalDatabase;
+  readonly wake: Wake;
+  /** Folder of the consumers' lock files; the same for every process that shares the database. */
+  readonly consumersDirectory: string;
+  readonly clock?: Clock;
+  /** How long a delivery stays invisible unless extended, in milliseconds. Default 300,000. */
+  readonly visibilityMs?: number;
+  /** Deliveries of a message before it goes to the dead letters. Default 5. */
+  readonly maxAttempts?: number;
+  /** Longest wait of one `receive`, in milliseconds. Default 20,000. */
+  readonly waitMs?: number;
+}
+
+export interface QueueStats {
+  /** Messages that `receive` would deliver now. */
+  readonly ready: number;
+  /** Messages that become ready later. */
+  readonly delayed: number;
+  /** Messages held by a consumer. */
+  readonly inFlight: number;
+  readonly deadLetters: number;
+  /** Age of the oldest message that was not deleted yet, in milliseconds; undefined where there is none. */
+  readonly oldestAgeMs: number | undefined;
+}
+
+export interface DeadLetter {
+  readonly id: number;
+  readonly body: string;
+  readonly sentAt: number;
+  /** How often it was delivered. */
+  readonly attempts: number;
+  readonly reason: string;
+  /** Unix milliseconds. */
+  readonly diedAt: number;
+}
+
+export interface SendOptions {
+  /** How long the message stays invisible first, in milliseconds. Default 0. */
+  readonly delayMs?: number;
+}
+
+/** How often a waiting consumer looks without having been woken, and looks after dead neighbours, in milliseconds. */
+const SAFETY_MS = 5_000;
+
+/** Every method throws `NG_QUEUE_FAILED` when the database cannot be used. */
+export class LocalQueue implements JobSource {
+  readonly visibilityMs: number;
+  readonly #waitMs: number;
+  readonly #wake: Wake;
+  readonly #consumersDirectory: string;
+  readonly #context: DeliveryContext;
+  #consumer: { readonly id: number; readonly lock: ConsumerLock } | undefined;
+  #nextReapAt = 0;
+
+  constructor(options: LocalQueueOptions) {
+    this.visibilityMs = options.visibilityMs ?? 300_000;
+    this.#waitMs = options.waitMs ?? 20_000;
+    this.#wake = options.wake;
+    this.#consumersDirectory = options.consumersDirectory;
+    this.#context = {
+      database: options.database,
+      table: new QueueTable(options.database),
+      clock: options.clock ?? systemClock,
+      maxAttempts: options.maxAttempts ?? 5,
+      changed: () => this.#wake.notify('queue'),
+    };
+  }
+
+  /** Accepts one message: once this resolves, the message survives the death of the process. */
+  async send(body: string, options: SendOptions = {}): Promise<void> {
+    const { table } = this.#context;
+    const { sentAt, dueAt } = this.#times(options);
+    checkBody(body);
+    await this.#attempt('accept a message', () => table.insert(body, sentAt, dueAt));
+    this.#wake.notify('queue');
+  }
+
+  /** Accepts all of the messages or, where it throws, none. */
+  async sendBatch(bodies: readonly string[], options: SendOptions = {}): Promise<void> {
+    const { table, database } = this.#context;
+    const { sentAt, dueAt } = this.#times(options);
+    for (const body of bodies) checkBody(body);
+    await this.#attempt('accept messages', () =>
+      database.transaction(() => {
+        for (const body of bodies) table.insert(body, sentAt, dueAt);
+      }),
+    );
+    this.#wake.notify('queue');
+  }
+
+  async receive(max: number, signal: AbortSignal): Promise<Delivery[]> {
+    const { clock } = this.#context;
+    const until = clock.uptimeMs() + this.#waitMs;
+    const latch = createLatch();
+    let unsubscribe: (() => void) | undefined;
+    try {
+      while (!signal.aborted) {
+        const { taken, nextDueAt } = await this.#take(max, signal);
+        const now = clock.uptimeMs();
+        if (taken.length > 0 || now >= until) return taken;
+        if (unsubscribe === undefined) {
+          // Subscribed before the look that a wait follows, so that nothing falls between the two.
+          unsubscribe = this.#wake.subscribe('queue', latch.set);
+          continue;
+        }
+        await latch.wait({ ms: Math.min(until, nextDueAt, now + SAFETY_MS) - now, signal });
+      }
+      return [];
+    } finally {
+      unsubscribe?.();
+    }
+  }
+
+  async stats(): Promise<QueueStats> {
+    const { table, clock } = this.#context;
+    return await this.#attempt('read the queue', () => {
+      const oldest = table.oldestSentAt();
+      const oldestAgeMs = oldest === undefined ? undefined : Math.max(0, clock.wallMs() - oldest);
+      return { ...table.counts(clock.uptimeMs()), oldestAgeMs };
+    });
+  }
+
+  /** The oldest dead letters, at most `limit` (default 100). */
+  async deadLetters(options: { readonly limit?: number } = {}): Promise<DeadLetter[]> {
+    const { table } = this.#context;
+    const rows = await this.#attempt('read the dead letters', () => table.deadLetters(options.limit ?? 100));
+    return rows.map(([id, body, sentAt, attempts, reason, diedAt]) => {
+      return { id, body, sentAt, attempts, reason, diedAt };
+    });
+  }
+
+  /** Sends every dead letter again, as a new message. Returns how many. */
+  async redrive(): Promise<number> {
+    const count = await this.#attempt('send the dead letters again', () => this.#context.table.redrive());
+    if (count > 0) this.#wake.notify('queue');
+    return count;
+  }
+
+  /** Deletes every message, also those in flight, or every dead letter. Returns how many. */
+  async purge(what: 'messages' | 'deadLetters' = 'messages'): Promise<number> {
+    return await this.#attempt('empty the queue', () => this.#context.table.clear(what));
+  }
+
+  /** Hands back what this consumer still holds. Idempotent. To be called before the database is closed. */
+  async close(): Promise<void> {
+    const consumer = this.#consumer;
+    if (consumer === undefined) return;
+    this.#consumer = undefined;
+    try {
+      await this.#attempt('hand back messages', () => this.#context.table.dropConsumer(consumer.id));
+    } finally {
+      consumer.lock.release();
+      this.#wake.notify('queue');
+    }
+  }
+
+  async #take(max: number, signal: AbortSignal): Promise<{ taken: Delivery[]; nextDueAt: number }> {
+    const { table, clock, maxAttempts } = this.#context;
+    return await this.#attempt('receive messages', () => {
+      const now = clock.uptimeMs();
+      const owner = this.#register();
+      if (now >= this.#nextReapAt) this.#reap(owner, now);
+      let { ready, nextDueAt } = table.look();
+      if (nextDueAt <= now) {
+        table.sweep(now, clock.wallMs(), maxAttempts);
+        ({ ready, nextDueAt } = table.look());
+      }
+      // An abort while the database was busy: what would be taken now would reach nobody.
+      if (!ready || signal.aborted) return { taken: [], nextDueAt };
+      const rows = table.take(max, now + this.visibilityMs, owner);
+      return { taken: rows.map((row) => new LocalDelivery(row, this.#context)), nextDueAt };
+    });
+  }
+
+  /** The lock first: a consumer that is listed and not locked counts as dead. */
+  #register(): number {
+    if (this.#consumer === undefined) {
+      const name = randomUUID();
+      const lock = ConsumerLock.take(this.#consumersDirectory, name);
+      if (lock === undefined) throw new NanoGridError('NG_QUEUE_FAILED', 'Could not lock a new consumer file.');
+      try {
+        this.#consumer = { id: this.#context.table.addConsumer(name), lock };
+      } catch (error) {
+        lock.release();
+        throw error;
+      }
+    }
+    return this.#consumer.id;
+  }
+
+  /** What consumers held that died without a word is due at once, not only when its visibility ends. */
+  #reap(own: number, now: number): void {
+    this.#nextReapAt = now + SAFETY_MS;
+    for (const [id, name] of this.#context.table.otherConsumers(own)) {
+      const lock = ConsumerLock.take(this.#consumersDirectory, name);
+      if (lock === undefined) continue;
+      try {
+        this.#context.table.dropConsumer(id);
+      } finally {
+        lock.release();
+      }
+    }
+  }
+
+  #times(options: SendOptions): { sentAt: number; dueAt: number } {
+    const { clock } = this.#context;
+    const delayMs = options.delayMs ?? 0;
+    return { sentAt: clock.wallMs(), dueAt: delayMs > 0 ? clock.uptimeMs() + delayMs : 0 };
+  }
+
+  async #attempt<T>(what: string, work: () => T): Promise<T> {
+    return await this.#context.database.attempt('NG_QUEUE_FAILED', what, work);
+  }
+}
+
+/** SQLite ends a text at its first NUL; SQS refuses such a body too. */
+function checkBody(body: string): void {
+  if (!body.includes('\0')) return;
+  throw new NanoGridError('NG_MESSAGE_INVALID', 'A message may not contain the character NUL.', {
+    hint: 'Send JSON text, in which NUL is written as \\u0000.',
+  });
+}

@@ -1,0 +1,143 @@
+import { expect, test } from 'vitest';
+import { LocalDatabase } from './database.js';
+import { ManualClock, makeFolder, makeLocal, makeResult, never, runChild } from './support.test.util.js';
+
+test('publishes once per id, in the dialect of the job', async () => {
+  const { results } = await makeLocal();
+  expect(await results.publish(makeResult('a', { result: { sum: 3 } }), 'camel')).toBe(true);
+  expect(await results.publish(makeResult('a', { status: 'FAILED' }), 'camel')).toBe(false);
+  expect(await results.get('a')).toMatchObject({ state: 'completed', result: { requestId: 'a', result: { sum: 3 } } });
+  const failed = makeResult('b', { status: 'ERROR', errorCode: 'NG_CODE_NOT_FOUND', errorMessage: 'It is gone.' });
+  expect(await results.publish(failed, 'snake')).toBe(true);
+  expect(await results.get('b')).toMatchObject({
+    state: 'failed',
+    result: { job_id: 'b', status: 'failed', error: 'It is gone.', error_code: 'NG_CODE_NOT_FOUND' },
+  });
+  expect(await results.get('c')).toBeUndefined();
+});
+
+test('of two stores that publish at once one wins, for each id', async () => {
+  const directory = await makeFolder();
+  const left = await makeLocal({ directory });
+  const right = await makeLocal({ directory });
+  const ids = Array.from({ length: 200 }, (_, index) => `job-${index}`);
+  const won = await Promise.all(
+    ids.map((id) =>
+      Promise.all([
+        left.results.publish(makeResult(id), 'camel'),
+        right.results.publish(makeResult(id), 'camel'),
+        left.results.publish(makeResult(id), 'snake'),
+      ]),
+    ),
+  );
+  expect(won.every((outcomes) => outcomes.filter(Boolean).length === 1)).toBe(true);
+});
+
+test('progress leads to the final state and never away from it', async () => {
+  const { results } = await makeLocal();
+  await results.progress('a', 'pending');
+  expect(await results.get('a')).toEqual({ state: 'pending' });
+  await results.progress('a', 'running');
+  expect(await results.get('a')).toEqual({ state: 'running' });
+  await results.publish(makeResult('a'), 'camel');
+  await results.progress('a', 'running');
+  expect(await results.get('a')).toMatchObject({ state: 'completed' });
+});
+
+test('keeps any text a function may print', async () => {
+  const { results } = await makeLocal();
+  const stdout = '\0\u001b[31m"\\\u2028𝄞\r\n\ufffd';
+  await results.publish(makeResult('a', { stdout }), 'camel');
+  expect(await results.get('a')).toMatchObject({ result: { stdout } });
+});
+
+test('a wait gets a result that came before it, during it, and for several waiters', async () => {
+  const { results } = await makeLocal();
+  await results.publish(makeResult('before'), 'camel');
+  expect(await results.wait('before', never)).toMatchObject({ requestId: 'before' });
+  const both = Promise.all([results.wait('during', never), results.wait('during', never)]);
+  const other = results.wait('other', never);
+  await results.progress('during', 'running');
+  await results.publish(makeResult('during'), 'camel');
+  expect(await both).toMatchObject([{ requestId: 'during' }, { requestId: 'during' }]);
+  await results.publish(makeResult('other'), 'snake');
+  expect(await other).toMatchObject({ job_id: 'other' });
+});
+
+test('no order of publishing and waiting misses a result', async () => {
+  const { results } = await makeLocal();
+  for (let round = 0; round < 300; round += 1) {
+    const id = `race-${round}`;
+    const publish = async () => {
+      for (let turn = 0; turn < round % 7; turn += 1) await Promise.resolve();
+      await results.publish(makeResult(id), 'camel');
+    };
+    const order = round % 2 === 0 ? [publish(), results.wait(id, never)] : [results.wait(id, never), publish()];
+    await Promise.all(order);
+  }
+});
+
+test('a wait ends promptly when aborted, and with an error when the store closes', async () => {
+  const local = await makeLocal();
+  const abort = new AbortController();
+  const waiting = local.results.wait('a', abort.signal);
+  abort.abort();
+  expect(await waiting).toBeUndefined();
+  expect(await local.results.wait('a', abort.signal)).toBeUndefined();
+  const open = local.results.wait('a', never);
+  const rejected = expect(open).rejects.toMatchObject({ code: 'NG_RESULT_STORE_FAILED' });
+  await local.close();
+  await rejected;
+  await expect(local.results.wait('a', never)).rejects.toMatchObject({ code: 'NG_RESULT_STORE_FAILED' });
+  await expect(local.results.publish(makeResult('a'), 'camel')).rejects.toMatchObject({
+    code: 'NG_RESULT_STORE_FAILED',
+  });
+});
+
+test('results expire, are published anew afterwards, and are deleted a batch at a time', async () => {
+  const directory = await makeFolder();
+  const clock = new ManualClock();
+  const { results } = await makeLocal({ directory, clock, resultTtlMs: 1_000 });
+  await results.publish(makeResult('a'), 'camel');
+  await results.progress('b', 'running');
+  clock.wall += 999;
+  expect(await results.get('a')).toBeDefined();
+  clock.wall += 1;
+  expect(await results.get('a')).toBeUndefined();
+  expect(await results.get('b')).toBeUndefined();
+  expect(await results.publish(makeResult('a', { attempt: 2 }), 'camel')).toBe(true);
+  expect(await results.get('a')).toMatchObject({ result: { attempt: 2 } });
+
+  for (let index = 0; index < 250; index += 1) await results.publish(makeResult(`old-${index}`), 'camel');
+  clock.wall += 20_000;
+  const database = new LocalDatabase({ path: `${directory}/local.db` });
+  await database.open();
+  const rows = () => database.attempt('NG_INTERNAL', 'count', () => database.sql('SELECT count(*) FROM results').get());
+  const counts: unknown[] = [await rows()];
+  for (let index = 0; index < 3; index += 1) {
+    await results.publish(makeResult(`new-${index}`), 'camel');
+    counts.push(await rows());
+  }
+  database.close();
+  expect(counts).toEqual([[252], [153], [54], [3]]);
+});
+
+test('a result published by another process ends a wait within well under a second', async () => {
+  const directory = await makeFolder();
+  const { results } = await makeLocal({ directory });
+  const publisher = runChild(
+    { directory },
+    `const local = await openLocal(options);
+     for (let n = 0; n < 3; n += 1) {
+       await new Promise((resolve) => setTimeout(resolve, 300));
+       const result = ${JSON.stringify(makeResult(''))};
+       await local.results.publish({ ...result, requestId: 'job-' + n, stdout: String(Date.now()) }, 'camel');
+     }
+     await local.close();`,
+  );
+  for (let n = 0; n < 3; n += 1) {
+    const result = await results.wait(`job-${n}`, never);
+    expect(Date.now() - Number(result?.stdout)).toBeLessThan(500);
+  }
+  await publisher.ended;
+});

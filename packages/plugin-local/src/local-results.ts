@@ -1,0 +1,186 @@
+/** Results in the local database, once per id, kept for a time. Owns the list of who waits in this process. */
+
+import {
+  type Dialect,
+  encodeResult,
+  type JobResult,
+  type JobState,
+  NanoGridError,
+  type ResultStore,
+} from '@nanogrid/core';
+import { type Clock, systemClock } from './clock.js';
+import type { LocalDatabase } from './database.js';
+import { ResultsTable } from './results-table.js';
+import type { Wake } from './wake.js';
+
+export interface LocalResultsOptions {
+  readonly database: LocalDatabase;
+  readonly wake: Wake;
+  readonly clock?: Clock;
+  /** How long a result or a state is kept after it was written, in milliseconds. Default 3,600,000. */
+  readonly resultTtlMs?: number;
+}
+
+type Encoded = Record<string, unknown>;
+
+interface Waiter {
+  resolve(result: Encoded): void;
+  reject(error: unknown): void;
+}
+
+/** How often results that somebody waits for are looked up without a wake, in milliseconds. */
+const SAFETY_MS = 1_000;
+/** Least time between two looks caused by wakes, in milliseconds: bounds the work of many waiters and many results. */
+const LOOK_GAP_MS = 5;
+/** Expired rows deleted by one write, and the pause after a look that found fewer, in milliseconds. */
+const EXPIRE_BATCH = 100;
+const EXPIRE_PAUSE_MS = 10_000;
+
+/** Every method throws `NG_RESULT_STORE_FAILED` when the database cannot be used. */
+export class LocalResults implements ResultStore {
+  readonly #database: LocalDatabase;
+  readonly #table: ResultsTable;
+  readonly #wake: Wake;
+  readonly #clock: Clock;
+  readonly #ttlMs: number;
+  readonly #waiters = new Map<string, Set<Waiter>>();
+  #unsubscribe: (() => void) | undefined;
+  #poll: NodeJS.Timeout | undefined;
+  #look: NodeJS.Timeout | undefined;
+  #nextExpireAt = 0;
+
+  constructor(options: LocalResultsOptions) {
+    this.#database = options.database;
+    this.#table = new ResultsTable(options.database);
+    this.#wake = options.wake;
+    this.#clock = options.clock ?? systemClock;
+    this.#ttlMs = options.resultTtlMs ?? 3_600_000;
+  }
+
+  async progress(jobId: string, state: 'pending' | 'running'): Promise<void> {
+    await this.#attempt("note a job's progress", () => {
+      const now = this.#clock.wallMs();
+      this.#table.progress(jobId, state, now + this.#ttlMs, now);
+      this.#expire(now);
+    });
+  }
+
+  async publish(result: JobResult, dialect: Dialect): Promise<boolean> {
+    const state = result.status === 'SUCCESS' ? 'completed' : 'failed';
+    const body = JSON.stringify(encodeResult(result, dialect));
+    const isNew = await this.#attempt('publish a result', () => {
+      const now = this.#clock.wallMs();
+      const isNew = this.#table.publish(result.requestId, state, body, now + this.#ttlMs, now);
+      this.#expire(now);
+      return isNew;
+    });
+    if (isNew) {
+      this.#settle(result.requestId, body);
+      this.#wake.notify('results');
+    }
+    return isNew;
+  }
+
+  async get(jobId: string): Promise<JobState | undefined> {
+    return await this.#attempt('look up a result', () => this.#table.get(jobId, this.#clock.wallMs()));
+  }
+
+  async wait(jobId: string, signal: AbortSignal): Promise<Encoded | undefined> {
+    if (signal.aborted) return undefined;
+    let waiter: Waiter | undefined;
+    let aborted: (() => void) | undefined;
+    try {
+      // Listed before the look, so that a result that comes in between is not missed.
+      const arrived = new Promise<Encoded | undefined>((resolve, reject) => {
+        aborted = () => resolve(undefined);
+        waiter = { resolve, reject };
+      });
+      if (aborted !== undefined) signal.addEventListener('abort', aborted);
+      if (waiter !== undefined) this.#join(jobId, waiter);
+      this.#attempt('look up a result', () => this.#lookUp(jobId)).catch((error: unknown) => waiter?.reject(error));
+      return await arrived;
+    } finally {
+      if (aborted !== undefined) signal.removeEventListener('abort', aborted);
+      if (waiter !== undefined) this.#leave(jobId, waiter);
+    }
+  }
+
+  /** Deletes what expired, a batch at a time; the rest goes with later writes. */
+  async expire(): Promise<void> {
+    await this.#attempt('delete expired results', () => this.#expire(this.#clock.wallMs()));
+  }
+
+  /** Ends every wait with an error. Idempotent. */
+  close(): void {
+    const error = new NanoGridError('NG_RESULT_STORE_FAILED', 'The local result store was closed during a wait.');
+    for (const waiters of [...this.#waiters.values()]) for (const waiter of [...waiters]) waiter.reject(error);
+    this.#waiters.clear();
+    this.#rest();
+  }
+
+  #join(jobId: string, waiter: Waiter): void {
+    const waiters = this.#waiters.get(jobId) ?? new Set();
+    this.#waiters.set(jobId, waiters.add(waiter));
+    this.#unsubscribe ??= this.#wake.subscribe('results', () => this.#lookSoon());
+    this.#poll ??= setInterval(() => this.#lookAll(), SAFETY_MS);
+  }
+
+  #leave(jobId: string, waiter: Waiter): void {
+    const waiters = this.#waiters.get(jobId);
+    waiters?.delete(waiter);
+    if (waiters?.size === 0) this.#waiters.delete(jobId);
+    if (this.#waiters.size === 0) this.#rest();
+  }
+
+  #rest(): void {
+    this.#unsubscribe?.();
+    this.#unsubscribe = undefined;
+    clearInterval(this.#poll);
+    this.#poll = undefined;
+    clearTimeout(this.#look);
+    this.#look = undefined;
+  }
+
+  /** The first wake looks at once; those that follow within the gap share one look at its end. */
+  #lookSoon(): void {
+    if (this.#look !== undefined) return;
+    this.#lookAll();
+    if (this.#waiters.size === 0) return;
+    this.#look = setTimeout(() => {
+      this.#look = undefined;
+      this.#lookAll();
+    }, LOOK_GAP_MS);
+  }
+
+  #lookAll(): void {
+    const looks = this.#attempt('look up results', () => {
+      for (const jobId of [...this.#waiters.keys()]) this.#lookUp(jobId);
+    });
+    // The next look comes with the poll; a database that stays broken shows in every other call and in `health`.
+    looks.catch(() => {});
+  }
+
+  #lookUp(jobId: string): void {
+    const known = this.#table.get(jobId, this.#clock.wallMs());
+    if (known !== undefined && 'result' in known) this.#resolve(jobId, known.result);
+  }
+
+  #settle(jobId: string, body: string): void {
+    if (this.#waiters.has(jobId)) this.#resolve(jobId, JSON.parse(body));
+  }
+
+  #resolve(jobId: string, result: Encoded): void {
+    for (const waiter of this.#waiters.get(jobId) ?? []) waiter.resolve(result);
+  }
+
+  #expire(now: number): void {
+    if (now < this.#nextExpireAt) return;
+    const deleted = this.#table.expire(now, EXPIRE_BATCH);
+    // Never further ahead than the pause, also after the wall clock was set back.
+    this.#nextExpireAt = deleted === EXPIRE_BATCH ? now : now + EXPIRE_PAUSE_MS;
+  }
+
+  async #attempt<T>(what: string, work: () => T): Promise<T> {
+    return await this.#database.attempt('NG_RESULT_STORE_FAILED', what, work);
+  }
+}

@@ -1,0 +1,75 @@
+import { existsSync } from 'node:fs';
+import { join } from 'node:path';
+import { createGuardedHooks, createPluginHost, type Job, loadConfig, silentLogger } from '@nanogrid/core';
+import { expect, onTestFinished, test } from 'vitest';
+import local, { openLocal } from './index.js';
+import { resolveLocalOptions } from './local.js';
+import { makeFolder, makeResult, never } from './support.test.util.js';
+
+async function makeHost(options: Parameters<typeof local>[0] = {}) {
+  const folder = await makeFolder();
+  const { config } = await loadConfig({ cwd: folder, env: {}, defaults: { runtimes: [], plugins: [] } });
+  const hooks = createGuardedHooks({ log: silentLogger });
+  const host = await createPluginHost({ config, hooks, log: silentLogger, plugins: [local(options)] });
+  onTestFinished(() => host.stop());
+  return { config, hooks, host };
+}
+
+function makeJob(id: string, dialect: Job['dialect']): Job {
+  return {
+    id,
+    dialect,
+    functionId: undefined,
+    runtime: 'any',
+    handler: undefined,
+    code: { bucket: undefined, key: 'f' },
+    memoryMb: undefined,
+    timeoutMs: undefined,
+    input: null,
+    attempt: 1,
+    lastAttempt: false,
+    sentAt: undefined,
+  };
+}
+
+test('provides all four services; opens when started, closes when stopped, twice too', async () => {
+  const { config, host } = await makeHost({ waitMs: 0 });
+  const source = host.require('source');
+  expect(source.visibilityMs).toBe(300_000);
+  expect(existsSync(join(config.dataDir, 'local.db'))).toBe(false);
+  await expect(source.receive(1, never)).rejects.toThrow('is not open yet');
+  await host.start();
+  expect((await host.health()).every(({ healthy }) => healthy)).toBe(true);
+  expect(await source.receive(1, never)).toEqual([]);
+  for (const service of ['codeStore', 'outputStore', 'resultStore'] as const)
+    expect(host.require(service)).toBeDefined();
+  await host.stop();
+  await host.stop();
+  await expect(source.receive(1, never)).rejects.toThrow('was closed');
+  expect((await host.health()).every(({ healthy }) => healthy)).toBe(false);
+});
+
+test('publishes results through onResult, in the dialect of the job; a second one is no error', async () => {
+  const { hooks, host } = await makeHost();
+  await host.start();
+  const results = host.require('resultStore');
+  await hooks.onResult.promise(makeResult('a'), makeJob('a', 'camel'));
+  await hooks.onResult.promise(makeResult('b'), makeJob('b', 'snake'));
+  await hooks.onResult.promise(makeResult('b', { status: 'FAILED' }), makeJob('b', 'snake'));
+  expect(await results.get('a')).toMatchObject({ result: { requestId: 'a' } });
+  expect(await results.get('b')).toMatchObject({ state: 'completed', result: { job_id: 'b' } });
+});
+
+test('a client with the same options meets the worker', async () => {
+  const { config, host } = await makeHost({ directory: 'elsewhere', waitMs: 1_000 });
+  await host.start();
+  const client = await openLocal(resolveLocalOptions(config, { directory: 'elsewhere' }));
+  onTestFinished(() => client.close());
+  await client.queue.send('hello');
+  expect(await host.require('source').receive(1, never)).toMatchObject([{ body: 'hello' }]);
+  expect(existsSync(join(config.dataDir, 'elsewhere', 'local.db'))).toBe(true);
+});
+
+test('options that make no sense are refused', async () => {
+  await expect(makeHost({ maxAttempts: 0 })).rejects.toMatchObject({ code: 'NG_PLUGIN_INVALID' });
+});

@@ -1,0 +1,92 @@
+/** The plugin `local`: gives a worker its queue, code, outputs and results on this machine. Owns no state but its twins. */
+
+import { resolve } from 'node:path';
+import { type CoreConfig, definePlugin } from '@nanogrid/core';
+import { createLocal, type LocalOptions } from './open-local.js';
+
+/** Options of the plugin: those of `openLocal`, each optional. */
+export type LocalPluginOptions = Partial<Omit<LocalOptions, 'clock'>>;
+
+/** What the plugin opens under a configuration. A client that passes the same to `openLocal` meets the same data. */
+export function resolveLocalOptions(config: CoreConfig, options: LocalPluginOptions = {}): LocalOptions {
+  return {
+    ...options,
+    directory: resolve(config.dataDir, options.directory ?? '.'),
+    codeBucket: options.codeBucket ?? config.code.bucket,
+    outputBucket: options.outputBucket ?? config.output.bucket,
+  };
+}
+
+/** `plugins: [local()]`. Provides all four services of a worker and publishes its results. */
+export const local = definePlugin({
+  name: '@nanogrid/plugin-local',
+  version: '0.1.0',
+  core: '^0.1.0',
+  provides: ['source', 'codeStore', 'outputStore', 'resultStore'],
+  optionsSchema: {
+    type: 'object',
+    additionalProperties: false,
+    properties: {
+      directory: {
+        type: 'string',
+        minLength: 1,
+        description: 'Folder of everything durable; a relative one lies in `dataDir`. Default: `dataDir` itself.',
+      },
+      codeBucket: {
+        type: 'string',
+        pattern: '^[A-Za-z0-9][A-Za-z0-9._-]{0,62}$',
+        description: 'Bucket of code that a message names no bucket for. Default: `code.bucket`.',
+      },
+      outputBucket: {
+        type: 'string',
+        pattern: '^[A-Za-z0-9][A-Za-z0-9._-]{0,62}$',
+        description: 'Bucket of output files. Default: `output.bucket`.',
+      },
+      visibilityMs: {
+        type: 'integer',
+        minimum: 1,
+        maximum: 43_200_000,
+        default: 300_000,
+        description: 'How long a delivery stays invisible unless extended, in milliseconds.',
+      },
+      maxAttempts: {
+        type: 'integer',
+        minimum: 1,
+        maximum: 1_000,
+        default: 5,
+        description: 'Deliveries of a message before it goes to the dead letters.',
+      },
+      waitMs: {
+        type: 'integer',
+        minimum: 0,
+        maximum: 600_000,
+        default: 20_000,
+        description: 'Longest wait of one receive, in milliseconds.',
+      },
+      resultTtlMs: {
+        type: 'integer',
+        minimum: 1,
+        maximum: 31_536_000_000,
+        default: 3_600_000,
+        description: 'How long results are kept, in milliseconds.',
+      },
+      durability: {
+        enum: ['process', 'power'],
+        default: 'process',
+        description: 'What accepted data survives: the death of the process, or also a power cut (an fsync per write).',
+      },
+    },
+  },
+  apply(host, options) {
+    const twins = createLocal(resolveLocalOptions(host.config, options));
+    host.provide('source', twins.queue);
+    host.provide('codeStore', twins.code);
+    host.provide('outputStore', twins.outputs);
+    host.provide('resultStore', twins.results);
+    host.hooks.onResult.tapPromise({ name: 'publish', required: true }, async (result, job) => {
+      const isNew = await twins.results.publish(result, job.dialect);
+      if (!isNew) host.log.info({ jobId: result.requestId }, 'a result of this job was already published');
+    });
+    host.lifecycle({ start: () => twins.open(), stop: () => twins.close(), health: () => twins.health() });
+  },
+});

@@ -1,0 +1,41 @@
+/** The database's schema, as the ordered steps that lead to it. Steps are only ever added. Holds no state. */
+
+/** Step `n` (from 1) takes the schema from version `n - 1` to `n`, inside one transaction. */
+export const MIGRATIONS: readonly string[] = [
+  `
+  CREATE TABLE facts (name TEXT PRIMARY KEY, value TEXT NOT NULL) WITHOUT ROWID;
+
+  -- state: 0 ready, 1 delayed, 2 held by a consumer. due_at is 0 where ready, else milliseconds since boot.
+  -- A delivery is named by (id, attempt): ids are never used twice and attempt only grows.
+  CREATE TABLE messages (
+    id INTEGER PRIMARY KEY AUTOINCREMENT,
+    body TEXT NOT NULL,
+    sent_at INTEGER NOT NULL,
+    state INTEGER NOT NULL,
+    due_at INTEGER NOT NULL,
+    attempt INTEGER NOT NULL DEFAULT 0,
+    owner INTEGER NOT NULL DEFAULT 0
+  );
+  CREATE INDEX messages_by_state ON messages (state, due_at);
+
+  CREATE TABLE dead_letters (
+    id INTEGER PRIMARY KEY,
+    body TEXT NOT NULL,
+    sent_at INTEGER NOT NULL,
+    attempts INTEGER NOT NULL,
+    reason TEXT NOT NULL,
+    died_at INTEGER NOT NULL
+  );
+
+  CREATE TABLE consumers (id INTEGER PRIMARY KEY AUTOINCREMENT, name TEXT NOT NULL UNIQUE);
+
+  -- body is NULL until the result is published. expires_at is Unix milliseconds.
+  CREATE TABLE results (
+    job_id TEXT PRIMARY KEY,
+    state TEXT NOT NULL,
+    body TEXT,
+    expires_at INTEGER NOT NULL
+  );
+  CREATE INDEX results_by_expiry ON results (expires_at);
+  `,
+];

@@ -1,0 +1,102 @@
+/** Puts the embedded twins of one data directory together. Owns what they share: the database and the wake folder. */
+
+import { join } from 'node:path';
+import { type Clock, systemClock } from './clock.js';
+import { type Durability, LocalDatabase } from './database.js';
+import { LocalCodeStore } from './local-code-store.js';
+import { LocalOutputStore } from './local-output-store.js';
+import { LocalQueue } from './local-queue.js';
+import { LocalResults } from './local-results.js';
+import { Wake } from './wake.js';
+
+export interface LocalOptions {
+  /** Absolute folder of everything. Created where missing. Not on a network file system. */
+  readonly directory: string;
+  /** Bucket of code references that name none. Default `nanogrid-code`. */
+  readonly codeBucket?: string;
+  /** Default `nanogrid-user-data`. */
+  readonly outputBucket?: string;
+  /** How long a delivery stays invisible unless extended, in milliseconds. Default 300,000. */
+  readonly visibilityMs?: number;
+  /** Deliveries of a message before it goes to the dead letters. Default 5. */
+  readonly maxAttempts?: number;
+  /** Longest wait of one `receive`, in milliseconds. Default 20,000. */
+  readonly waitMs?: number;
+  /** How long results are kept, in milliseconds. Default 3,600,000. */
+  readonly resultTtlMs?: number;
+  /** What accepted data survives. Default `process`. */
+  readonly durability?: Durability;
+  /** Default: the machine's clocks. */
+  readonly clock?: Clock;
+}
+
+/** The embedded twins over one data directory. */
+export interface Local {
+  readonly queue: LocalQueue;
+  readonly code: LocalCodeStore;
+  readonly outputs: LocalOutputStore;
+  readonly results: LocalResults;
+  /** Makes them usable. Throws as `LocalDatabase.open` does. */
+  open(): Promise<void>;
+  /** Throws when the database cannot be read. */
+  health(): Promise<void>;
+  /** Hands back what is held, ends every wait, closes. Idempotent. Later calls of the twins throw. */
+  close(): Promise<void>;
+}
+
+/** The twins, not open yet: nothing on disk is touched before `open`. */
+export function createLocal(options: LocalOptions): Local {
+  const { directory } = options;
+  const clock = options.clock ?? systemClock;
+  const durability = options.durability ?? 'process';
+  const database = new LocalDatabase({ path: join(directory, 'local.db'), durability, clock });
+  const wake = new Wake(join(directory, 'wake'));
+  const ping = database.sql('SELECT 1');
+  const queue = new LocalQueue({ ...options, database, wake, consumersDirectory: join(directory, 'consumers') });
+  const results = new LocalResults({ ...options, database, wake });
+  const code = new LocalCodeStore({
+    root: join(directory, 'code'),
+    bucket: options.codeBucket ?? 'nanogrid-code',
+    durability,
+  });
+  const outputs = new LocalOutputStore({
+    root: join(directory, 'outputs'),
+    bucket: options.outputBucket ?? 'nanogrid-user-data',
+    durability,
+  });
+  let closing: Promise<void> | undefined;
+  const close = async (): Promise<void> => {
+    try {
+      await queue.close();
+    } finally {
+      results.close();
+      wake.close();
+      database.close();
+    }
+  };
+  return {
+    queue,
+    code,
+    outputs,
+    results,
+    async open() {
+      await database.open();
+      await results.expire();
+      await Promise.all([code.tidy(clock.wallMs()), outputs.tidy(clock.wallMs())]);
+    },
+    async health() {
+      await database.attempt('NG_QUEUE_FAILED', 'read the local database', () => ping.get());
+    },
+    close() {
+      closing ??= close();
+      return closing;
+    },
+  };
+}
+
+/** Opens the twins for a client: a command line, a controller. The worker uses the plugin `local` over the same classes. */
+export async function openLocal(options: LocalOptions): Promise<Local> {
+  const local = createLocal(options);
+  await local.open();
+  return local;
+}

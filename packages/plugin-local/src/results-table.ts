@@ -1,0 +1,44 @@
+/** The results' SQL. Owns no state but its prepared statements; every method runs inside `LocalDatabase.attempt`. */
+
+import type { JobState } from '@nanogrid/core';
+import type { LocalDatabase } from './database.js';
+
+export class ResultsTable {
+  readonly #s;
+
+  constructor(db: LocalDatabase) {
+    this.#s = {
+      progress: db.sql(`INSERT INTO results (job_id, state, body, expires_at) VALUES (?, ?, NULL, ?)
+        ON CONFLICT (job_id) DO UPDATE SET state = excluded.state, body = NULL, expires_at = excluded.expires_at
+        WHERE results.body IS NULL OR results.expires_at <= ?`),
+      publish: db.sql(`INSERT INTO results (job_id, state, body, expires_at) VALUES (?, ?, ?, ?)
+        ON CONFLICT (job_id) DO UPDATE SET state = excluded.state, body = excluded.body, expires_at = excluded.expires_at
+        WHERE results.body IS NULL OR results.expires_at <= ?`),
+      get: db.sql('SELECT state, body FROM results WHERE job_id = ? AND expires_at > ?'),
+      expire: db.sql(`DELETE FROM results WHERE job_id IN
+        (SELECT job_id FROM results WHERE expires_at <= ? ORDER BY expires_at LIMIT ?)`),
+    };
+  }
+
+  progress(jobId: string, state: 'pending' | 'running', expiresAt: number, now: number): void {
+    this.#s.progress.run(jobId, state, expiresAt, now);
+  }
+
+  /** False where a result of that id is known. One statement: the result and the final state are written together. */
+  publish(jobId: string, state: 'completed' | 'failed', body: string, expiresAt: number, now: number): boolean {
+    return this.#s.publish.run(jobId, state, body, expiresAt, now) > 0;
+  }
+
+  get(jobId: string, now: number): JobState | undefined {
+    const row = this.#s.get.get<[JobState['state'], string | null]>(jobId, now);
+    if (row === undefined) return undefined;
+    const [state, body] = row;
+    if (state === 'pending' || state === 'running') return { state };
+    return { state, result: JSON.parse(body ?? '{}') };
+  }
+
+  /** Deletes at most `limit` expired rows and returns how many. */
+  expire(now: number, limit: number): number {
+    return this.#s.expire.run(now, limit);
+  }
+}

@@ -1,0 +1,94 @@
+/** What the tests of this package share: folders that go away, clocks that stand still, processes that run the built package. */
+
+import { type ChildProcess, spawn } from 'node:child_process';
+import { once } from 'node:events';
+import { mkdtemp, rm } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { createInterface } from 'node:readline';
+import type { JobResult } from '@nanogrid/core';
+import { onTestFinished } from 'vitest';
+import type { Clock } from './clock.js';
+import { type Local, type LocalOptions, openLocal } from './open-local.js';
+
+/** A new folder, removed after the test. */
+export async function makeFolder(): Promise<string> {
+  const folder = await mkdtemp(join(tmpdir(), 'nanogrid-local-'));
+  onTestFinished(() => rm(folder, { recursive: true, force: true }));
+  return folder;
+}
+
+/** Opens the twins and closes them after the test. */
+export async function makeLocal(options: Partial<LocalOptions> = {}): Promise<Local> {
+  const local = await openLocal({ directory: options.directory ?? (await makeFolder()), waitMs: 0, ...options });
+  onTestFinished(() => local.close());
+  return local;
+}
+
+/** A clock that moves only when it is told to. */
+export class ManualClock implements Clock {
+  uptime = 1_000_000;
+  wall = 1_800_000_000_000;
+  boot = 'first boot';
+  readonly uptimeMs = () => this.uptime;
+  readonly wallMs = () => this.wall;
+  readonly bootId = () => this.boot;
+}
+
+/** A signal that never aborts. */
+export const never: AbortSignal = new AbortController().signal;
+
+export function makeResult(requestId: string, more: Partial<JobResult> = {}): JobResult {
+  const zero = { queue: 0, fetch: 0, extract: 0, acquire: 0, build: 0, exec: 1, collect: 0, publish: 0 };
+  return {
+    requestId,
+    runtime: 'any',
+    status: 'SUCCESS',
+    stdout: '',
+    stderr: '',
+    durationMs: 1,
+    phases: { ...zero, start: 'cold' },
+    memoryMb: 128,
+    outputFiles: [],
+    attempt: 1,
+    ...more,
+  };
+}
+
+/** A process that runs a script over the built package; killed after the test where it still lives. */
+export interface Child {
+  readonly process: ChildProcess;
+  /** Lines it has printed so far. */
+  readonly lines: string[];
+  /** Resolves once `count` lines were printed; rejects where it ends first. */
+  printed(count: number): Promise<void>;
+  /** Resolves when it has ended and all of its output was read. */
+  ended: Promise<void>;
+}
+
+/** `script` is the body of an async function; it sees `openLocal`, `options` and `print(line)`, which is synchronous on a pipe. */
+export function runChild(options: LocalOptions, script: string): Child {
+  const entry = new URL('../dist/index.js', import.meta.url).href;
+  const source = `
+    import { openLocal } from ${JSON.stringify(entry)};
+    const options = ${JSON.stringify(options)};
+    const print = (line) => process.stdout.write(line + '\\n');
+    ${script}`;
+  const child = spawn(process.execPath, ['--input-type=module', '-e', source], {
+    stdio: ['ignore', 'pipe', 'inherit'],
+  });
+  onTestFinished(() => {
+    child.kill('SIGKILL');
+  });
+  const lines: string[] = [];
+  const reader = createInterface({ input: child.stdout });
+  reader.on('line', (line) => lines.push(line));
+  const ended = Promise.all([once(child, 'close'), once(reader, 'close')]).then(() => {});
+  const printed = async (count: number): Promise<void> => {
+    while (lines.length < count) {
+      const open = await Promise.race([once(reader, 'line').then(() => true), ended.then(() => false)]);
+      if (!open && lines.length < count) throw new Error(`the child ended after ${lines.length} lines`);
+    }
+  };
+  return { process: child, lines, printed, ended };
+}

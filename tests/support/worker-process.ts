@@ -1,0 +1,24 @@
+/** A worker in a process of its own, so that it can be killed. Started with an IPC channel; tells when it is ready. */
+
+import { loadConfig, Worker } from '@nanogrid/core';
+import { local } from '@nanogrid/plugin-local';
+import { shell } from './shell-runtime.js';
+
+const [dataDir = '', workDir = ''] = process.argv.slice(2);
+const loaded = await loadConfig({
+  cwd: dataDir,
+  overrides: {
+    dataDir,
+    workDir,
+    runtimes: [shell],
+    plugins: [local({ maxAttempts: 20 })],
+    worker: { slots: 2 },
+  },
+});
+const worker = new Worker({ loaded });
+await worker.start();
+process.send?.('ready');
+process.once('SIGTERM', async () => {
+  await worker.stop();
+  process.disconnect();
+});
