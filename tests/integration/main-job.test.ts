@@ -123,6 +123,15 @@ print(json.dumps(a))`;
     expect(result.stderr).toContain('SyntaxError');
   });
 
+  test('finds its files byte for byte, with their folders and permissions', async () => {
+    const code =
+      'import json, os\nprint(json.dumps([os.listdir("empty/deep"), os.access("run.sh", os.X_OK), os.access("data.bin", os.X_OK)]))\nopen("/output/copy", "wb").write(open("data.bin", "rb").read())';
+    const data = Buffer.from(Array.from({ length: 300_000 }, (_, i) => (i * 7) % 256));
+    const result = await worker.run({ 'main.py': code, 'empty/deep/': '', 'run.sh': '', 'data.bin': data });
+    expect(result.result).toEqual([[], true, false]);
+    expect((await readFile(new URL(result.outputFiles[0] ?? ''))).equals(data)).toBe(true);
+  });
+
   test('may be a single source file', async () => {
     const key = await worker.put('print("single")', 'py');
     expect(await worker.run(undefined, { key })).toMatchObject({ status: 'SUCCESS', stdout: 'single\n' });

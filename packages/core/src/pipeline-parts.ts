@@ -8,6 +8,7 @@ import type { Job } from './job.js';
 import type { Logger } from './logger.js';
 import type { Pool } from './pool/pool.js';
 import type { RuntimeRegistry } from './runtime/runtime-registry.js';
+import type { UnknownFields } from './source/unknown-fields.js';
 import type { OutputStore, ResultStore } from './stores.js';
 
 export interface PipelineParts {
@@ -20,6 +21,7 @@ export interface PipelineParts {
   readonly memory: Budget;
   readonly outputStore: OutputStore;
   readonly resultStore: ResultStore;
+  readonly unknownFields: UnknownFields;
   readonly log: Logger;
   /** Monotonic milliseconds. */
   readonly now: () => number;

@@ -28,10 +28,11 @@ export async function processDelivery(parts: PipelineParts, delivery: Delivery, 
 
 async function attempt(
   parts: PipelineParts,
-  { job, inputJson }: Extract<DecodedMessage, { ok: true }>,
+  { job, inputJson, unknownFields }: Extract<DecodedMessage, { ok: true }>,
   clock: PhaseClock,
   signal: AbortSignal,
 ): Promise<Outcome> {
+  parts.unknownFields.report(unknownFields, job.id);
   try {
     await parts.resultStore.progress(job.id, 'running');
     const { runtime } = parts.runtimes.resolve(job.runtime);

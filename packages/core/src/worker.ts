@@ -25,6 +25,7 @@ import { createDockerClient, DockerEngine } from './pool/docker-engine.js';
 import { Pool, type PoolStats } from './pool/pool.js';
 import { sweepOrphans } from './pool/sweep.js';
 import { workerIdentity } from './pool/worker-identity.js';
+import { UnknownFields } from './source/unknown-fields.js';
 import { WorkerLoop } from './source/worker-loop.js';
 
 export interface WorkerOptions {
@@ -177,6 +178,7 @@ export class Worker {
       memory,
       outputStore,
       resultStore,
+      unknownFields: new UnknownFields(log),
       log,
       now,
       onLog,

@@ -12,7 +12,7 @@
 /* Worker to supervisor. */
 enum {
   FRAME_CONFIGURE = 0x01, /* fields UID, DIR* */
-  FRAME_PUT = 0x02,       /* fields AREA, PATH, EXECUTABLE, SIZE; DATA frames follow until SIZE bytes came */
+  FRAME_PUT = 0x02,       /* fields AREA, PATH, EXECUTABLE, FOLDER, SIZE; DATA frames follow until SIZE bytes came */
   FRAME_DATA = 0x03,      /* bytes of the file that is being put */
   FRAME_COMMIT = 0x04,    /* the code is complete */
   FRAME_SHIM = 0x05,      /* fields ARG+, ENV* */
@@ -48,6 +48,7 @@ enum {
   FIELD_ARG = 8,
   FIELD_ENV = 9,
   FIELD_MESSAGE = 10,
+  FIELD_FOLDER = 12,     /* PUT: an empty folder, not a file */
   FIELD_OVER_LIMIT = 11, /* SKIPPED: for a cap, not for what it is */
   /* RUN; without ARG the shim runs it */
   FIELD_ENTRYPOINT = 20,

@@ -15,7 +15,7 @@
 
 typedef struct {
   char *path;
-  bool executable;
+  bool executable, folder;
 } code_file_t;
 
 static code_file_t *files;
@@ -58,7 +58,7 @@ static void put_end(void) {
 
 void put_begin(slice_t fields) {
   uint64_t area = AREA_CODE;
-  bool executable = false;
+  bool executable = false, folder = false;
   char *path = NULL;
   uint8_t tag;
   slice_t value;
@@ -66,27 +66,32 @@ void put_begin(slice_t fields) {
   while (field_next(&fields, &tag, &value)) {
     if (tag == FIELD_AREA) area = field_number(value);
     if (tag == FIELD_EXECUTABLE) executable = field_number(value) != 0;
+    if (tag == FIELD_FOLDER) folder = field_number(value) != 0;
     if (tag == FIELD_SIZE) put_left = field_number(value);
     if (tag == FIELD_PATH && !path) path = field_string(value);
   }
-  if (!path || (area != AREA_CODE && area != AREA_SHIM)) host_fatal("malformed file header");
+  if (!path || (folder && put_left) || (area != AREA_CODE && area != AREA_SHIM)) host_fatal("malformed file header");
   if (committed && area == AREA_CODE) host_fatal("code for a container that has its code");
   require_plain(path);
   const char *base = area == AREA_CODE ? CODE_DIR : SHIM_DIR;
   if (mkdir(base, 0755) < 0 && errno != EEXIST) host_fatal("%s: %s", base, strerror(errno));
   int root = open_directory(base);
   if (root < 0 || make_parents(root, path) < 0) host_fatal("%s: %s", path, strerror(errno));
-  put_fd = openat(root, path, O_WRONLY | O_CREAT | O_EXCL | O_NOFOLLOW | O_CLOEXEC, executable ? 0755 : 0644);
-  if (put_fd < 0) host_fatal("%s: %s", path, strerror(errno));
+  if (folder) {
+    if (mkdirat(root, path, 0755) < 0 && errno != EEXIST) host_fatal("%s: %s", path, strerror(errno));
+  } else {
+    put_fd = openat(root, path, O_WRONLY | O_CREAT | O_EXCL | O_NOFOLLOW | O_CLOEXEC, executable ? 0755 : 0644);
+    if (put_fd < 0) host_fatal("%s: %s", path, strerror(errno));
+  }
   close(root);
   if (area == AREA_CODE) {
     files = realloc(files, (file_count + 1) * sizeof *files);
     if (!files) host_fatal("out of memory");
-    files[file_count++] = (code_file_t){.path = path, .executable = executable};
+    files[file_count++] = (code_file_t){.path = path, .executable = executable, .folder = folder};
   } else {
     free(path);
   }
-  if (put_left == 0) put_end();
+  if (put_fd >= 0 && put_left == 0) put_end();
 }
 
 void put_data(slice_t data) {
@@ -124,6 +129,10 @@ bool code_populate(void) {
   bool whole = source >= 0 && target >= 0;
   for (size_t i = 0; whole && i < file_count; i++) {
     const char *path = files[i].path;
+    if (files[i].folder) {
+      whole = make_parents(target, path) == 0 && (mkdirat(target, path, 0755) == 0 || errno == EEXIST);
+      continue;
+    }
     int from = openat(source, path, O_RDONLY | O_NOFOLLOW | O_CLOEXEC);
     whole = from >= 0 && make_parents(target, path) == 0;
     int to = whole ? openat(target, path, O_WRONLY | O_CREAT | O_EXCL | O_NOFOLLOW | O_CLOEXEC,

@@ -5,7 +5,7 @@ import type { ExecSpec } from '../exec/exec-spec.js';
 import type { RunReport } from '../exec/run-report.js';
 import type { Job } from '../job.js';
 import type { PeakMemory } from '../pool/peak-memory-counter.js';
-import { decodeCapped, lastLineJson } from '../publish/text.js';
+import { decodeCapped, lastLineJson, parseJsonValue } from '../publish/text.js';
 import type { JobResult, Phases } from '../result.js';
 import type { Runtime } from '../runtime/runtime.js';
 import type { OutputCollector } from './output-collector.js';
@@ -34,7 +34,11 @@ export function buildResult(source: ResultSource): JobResult {
   const { job, runtime, report, outputs, spec } = source;
   const stdout = decodeCapped(outputs.stdoutChunks, spec.maxStdoutBytes);
   const stderr = decodeCapped(outputs.stderrChunks, spec.maxStderrBytes);
-  const value: Value = job.handler === undefined ? { value: lastLineJson(stdout) } : handlerValue(source);
+  const stdoutTruncated = report.stdoutBytes > spec.maxStdoutBytes;
+  const stderrTruncated = report.stderrBytes > spec.maxStderrBytes;
+  // Half a line could still parse, as something else.
+  const lastLine = () => (stdoutTruncated ? undefined : lastLineJson(stdout));
+  const value: Value = job.handler === undefined ? { value: lastLine() } : handlerValue(source);
   const verdict = judge(source, stderr) ?? value.failure ?? { status: 'SUCCESS' };
   return {
     requestId: job.id,
@@ -46,8 +50,8 @@ export function buildResult(source: ResultSource): JobResult {
     ...(report.signal === undefined ? {} : { signal: report.signal }),
     stdout,
     stderr,
-    ...(report.stdoutBytes > spec.maxStdoutBytes ? { stdoutTruncated: true as const } : {}),
-    ...(report.stderrBytes > spec.maxStderrBytes ? { stderrTruncated: true as const } : {}),
+    ...(stdoutTruncated ? { stdoutTruncated: true as const } : {}),
+    ...(stderrTruncated ? { stderrTruncated: true as const } : {}),
     ...(value.value === undefined ? {} : { result: value.value }),
     durationMs: report.execMs,
     phases: source.phases,
@@ -75,7 +79,7 @@ function judge({ report, memoryMb, spec, runtime }: ResultSource, stderr: string
     return failed('NG_OUT_OF_MEMORY', `the function used more memory than its limit of ${memoryMb} MiB`);
   }
   if (report.signal !== undefined) return failed('NG_SIGNAL', `the function was ended by ${report.signal}`);
-  const reason = lastLine(stderr);
+  const reason = lastWords(stderr);
   return failed('NG_EXIT_CODE', `the function ended with exit code ${report.exitCode}${reason ? `: ${reason}` : ''}`);
 }
 
@@ -83,7 +87,7 @@ function failed(errorCode: ErrorCode, errorMessage: string): Verdict {
   return { status: 'FAILED', errorCode, errorMessage };
 }
 
-function lastLine(text: string): string {
+function lastWords(text: string): string {
   const line = text.trimEnd().split('\n').at(-1) ?? '';
   return line.length > 300 ? `${line.slice(0, 299)}…` : line;
 }
@@ -99,9 +103,8 @@ function handlerValue({ report, maxResultBytes, job }: ResultSource): Value {
   if (report.resultBytes === 0) {
     return { failure: failed('NG_HANDLER_INVALID', `handler ${name} ended the process before it returned`) };
   }
-  try {
-    return { value: JSON.parse(report.result.toString('utf8')) };
-  } catch {
-    return { failure: failed('NG_HANDLER_INVALID', `handler ${name} returned a value that is not JSON`) };
-  }
+  const value = parseJsonValue(report.result.toString('utf8'));
+  if (value !== undefined) return { value };
+  const reason = 'a value that is not JSON, or too deep';
+  return { failure: failed('NG_HANDLER_INVALID', `handler ${name} returned ${reason}`) };
 }

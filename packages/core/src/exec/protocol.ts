@@ -41,6 +41,7 @@ export const Field = {
   ENV: 9,
   MESSAGE: 10,
   OVER_LIMIT: 11,
+  FOLDER: 12,
   ENTRYPOINT: 20,
   HANDLER: 21,
   INPUT: 22,

@@ -1,7 +1,8 @@
 import { PassThrough, type Readable } from 'node:stream';
 import { describe, expect, test } from 'vitest';
 import { Area, Field, Frame, FrameParser, FrameWriter, frameHeader } from './protocol.js';
-import { type RunRequest, type RunSinks, SupervisorSession } from './supervisor-session.js';
+import type { RunRequest } from './run-request.js';
+import { type RunSinks, SupervisorSession } from './supervisor-session.js';
 
 const request: RunRequest = {
   spec: {

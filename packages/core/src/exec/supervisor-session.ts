@@ -5,7 +5,6 @@
 
 import { Readable, type Writable } from 'node:stream';
 import { NanoGridError } from '../errors.js';
-import type { ExecSpec } from './exec-spec.js';
 import {
   Area,
   Field,
@@ -18,18 +17,12 @@ import {
   readNumbers,
 } from './protocol.js';
 import { type RunReport, readRunReport } from './run-report.js';
+import { encodeRun, type RunRequest } from './run-request.js';
 
 /** Code travels in pieces of this size. */
 const PUT_CHUNK_BYTES = 256 << 10;
 /** How long after the deadline and its grace the supervisor may take to report, before it counts as lost. */
 const REPORT_MARGIN_MS = 10_000;
-
-/** Caps of what is collected from `/output`. */
-export interface OutputCaps {
-  readonly maxBytes: number;
-  readonly maxFiles: number;
-  readonly maxDepth: number;
-}
 
 /** Where the streams and files of a job go. Chunks are only valid during the call unless copied. */
 export interface RunSinks {
@@ -39,14 +32,6 @@ export interface RunSinks {
   outputFile(path: Buffer, sizeBytes: number, body: Readable): void;
   /** An entry of `/output` that is not sent, and why; `overLimit` when a cap is the reason. */
   outputSkipped(path: Buffer, reason: string, overLimit: boolean): void;
-}
-
-export interface RunRequest {
-  readonly spec: ExecSpec;
-  readonly outputCaps: OutputCaps;
-  readonly maxResultBytes: number;
-  /** Given to a shim for the handler's context. */
-  readonly memoryMb: number;
 }
 
 interface RunningJob {
@@ -131,6 +116,18 @@ export class SupervisorSession {
       this.#write(frameHeader(Frame.DATA, chunk.length));
       if (!this.#write(chunk)) await this.#drained();
     }
+  }
+
+  /** Makes an empty folder of the code. */
+  putFolder(path: string): void {
+    this.#write(
+      new FrameWriter()
+        .number(Field.AREA, Area.CODE)
+        .bytes(Field.PATH, path)
+        .number(Field.FOLDER, 1)
+        .number(Field.SIZE, 0)
+        .frame(Frame.PUT),
+    );
   }
 
   /** Starts the language's waiting process; resolves to the version it reports. */
@@ -381,29 +378,4 @@ export class SupervisorSession {
     this.#file?.end();
     this.#file = undefined;
   }
-}
-
-function encodeRun({ spec, outputCaps, maxResultBytes, memoryMb }: RunRequest): Buffer {
-  const writer = new FrameWriter();
-  if (spec.command) for (const argument of spec.command) writer.bytes(Field.ARG, argument);
-  else writer.bytes(Field.ENV, `NANOGRID_MEMORY_MB=${memoryMb}`);
-  for (const [name, value] of Object.entries(spec.env)) writer.bytes(Field.ENV, `${name}=${value}`);
-  writer
-    .bytes(Field.ENTRYPOINT, spec.entrypoint)
-    .bytes(Field.HANDLER, spec.handler ?? '')
-    .bytes(Field.INPUT, spec.input)
-    .number(Field.TIMEOUT_MS, spec.timeoutMs)
-    .number(Field.GRACE_MS, spec.graceMs)
-    .number(Field.MAX_STDOUT, spec.maxStdoutBytes)
-    .number(Field.MAX_STDERR, spec.maxStderrBytes)
-    .number(Field.MAX_RESULT, maxResultBytes)
-    .number(Field.MAX_OUTPUT_BYTES, outputCaps.maxBytes)
-    .number(Field.MAX_OUTPUT_FILES, outputCaps.maxFiles)
-    .number(Field.MAX_OUTPUT_DEPTH, outputCaps.maxDepth);
-  for (const file of spec.workFiles) {
-    const cap = Buffer.alloc(8);
-    cap.writeBigUInt64LE(BigInt(Math.min(file.maxBytes, 16 << 20)));
-    writer.bytes(Field.WORK_FILE, Buffer.concat([cap, Buffer.from(file.path)]));
-  }
-  return writer.frame(Frame.RUN);
 }

@@ -15,7 +15,8 @@ import { readFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { NanoGridError } from '../errors.js';
 import type { RunReport } from '../exec/run-report.js';
-import { type RunRequest, type RunSinks, SupervisorSession } from '../exec/supervisor-session.js';
+import type { RunRequest } from '../exec/run-request.js';
+import { type RunSinks, SupervisorSession } from '../exec/supervisor-session.js';
 import type { ExtractedCode } from '../hooks.js';
 import type { Logger } from '../logger.js';
 import type { Runtime } from '../runtime/runtime.js';
@@ -141,6 +142,7 @@ export class Container {
         const content = await readFile(join(code.directory, file.path));
         await session.put('code', file.path, content, file.executable);
       }
+      for (const folder of code.emptyFolders ?? []) session.putFolder(folder);
       await session.commitCode();
     } catch (error) {
       void this.retire('its code could not be laid out');

@@ -5,6 +5,7 @@
  * with growing delays; what it says is kept for `/health`.
  */
 
+import { setMaxListeners } from 'node:events';
 import { setTimeout as sleep } from 'node:timers/promises';
 import type { Budget } from '../concurrency/budget.js';
 import { NanoGridError } from '../errors.js';
@@ -62,6 +63,8 @@ export class WorkerLoop {
   start(): void {
     if (this.#state !== 'stopped') return;
     this.#become('running');
+    // Every job in flight listens to it.
+    setMaxListeners(0, this.#options.giveUp.signal);
     // Three chances to extend before a message becomes visible again.
     this.#heartbeat = setInterval(() => this.#extendAll(), this.#options.source.visibilityMs / 3);
     this.#heartbeat.unref();

@@ -1,0 +1,45 @@
+/** One job as the supervisor is asked to run it: the RUN frame. */
+
+import type { ExecSpec } from './exec-spec.js';
+import { Field, Frame, FrameWriter } from './protocol.js';
+
+/** Caps of what is collected from `/output`. */
+export interface OutputCaps {
+  readonly maxBytes: number;
+  readonly maxFiles: number;
+  readonly maxDepth: number;
+}
+
+export interface RunRequest {
+  readonly spec: ExecSpec;
+  readonly outputCaps: OutputCaps;
+  readonly maxResultBytes: number;
+  /** Given to a shim for the handler's context. */
+  readonly memoryMb: number;
+}
+
+/** Throws `RangeError` where the request does not fit a frame. */
+export function encodeRun({ spec, outputCaps, maxResultBytes, memoryMb }: RunRequest): Buffer {
+  const writer = new FrameWriter();
+  if (spec.command) for (const argument of spec.command) writer.bytes(Field.ARG, argument);
+  else writer.bytes(Field.ENV, `NANOGRID_MEMORY_MB=${memoryMb}`);
+  for (const [name, value] of Object.entries(spec.env)) writer.bytes(Field.ENV, `${name}=${value}`);
+  writer
+    .bytes(Field.ENTRYPOINT, spec.entrypoint)
+    .bytes(Field.HANDLER, spec.handler ?? '')
+    .bytes(Field.INPUT, spec.input)
+    .number(Field.TIMEOUT_MS, spec.timeoutMs)
+    .number(Field.GRACE_MS, spec.graceMs)
+    .number(Field.MAX_STDOUT, spec.maxStdoutBytes)
+    .number(Field.MAX_STDERR, spec.maxStderrBytes)
+    .number(Field.MAX_RESULT, maxResultBytes)
+    .number(Field.MAX_OUTPUT_BYTES, outputCaps.maxBytes)
+    .number(Field.MAX_OUTPUT_FILES, outputCaps.maxFiles)
+    .number(Field.MAX_OUTPUT_DEPTH, outputCaps.maxDepth);
+  for (const file of spec.workFiles) {
+    const cap = Buffer.alloc(8);
+    cap.writeBigUInt64LE(BigInt(Math.min(file.maxBytes, 16 << 20)));
+    writer.bytes(Field.WORK_FILE, Buffer.concat([cap, Buffer.from(file.path)]));
+  }
+  return writer.frame(Frame.RUN);
+}
