@@ -52,13 +52,14 @@ const functions = [
   },
 ];
 
-/** Prints progress of images: each step once, and how long it took. */
+/** Prints progress of images: each step of a build once. */
 function imageProgress() {
-  let last = '';
-  return ({ image, step, message }) => {
-    const line = `  ${step} ${image}: ${message}`.slice(0, 120);
-    if (line !== last && /^Step|pull|base/i.test(message + step)) console.log(line);
-    last = line;
+  const told = new Set();
+  return ({ image, step, message, current, total }) => {
+    const line = current === undefined ? `${step} ${image}` : `${step} ${image} (${current} of ${total})`;
+    if (told.has(line)) return;
+    told.add(line);
+    console.log(`  ${line}: ${message}`.slice(0, 120));
   };
 }
 
@@ -84,14 +85,17 @@ async function runFunctions(worker, client) {
 /** The demo is a test too: what it shows must be so. */
 async function verify(results) {
   const hello = results.get('hello');
-  expect(hello.status === 'SUCCESS' && hello.result.greeting === 'Hello, NanoGrid!', 'hello answered with its greeting');
+  expect(
+    hello.status === 'SUCCESS' && hello.result.greeting === 'Hello, NanoGrid!',
+    'hello answered with its greeting',
+  );
   const resize = results.get('resize');
   expect(resize.status === 'SUCCESS' && resize.outputFiles.length === 1, 'resize stored one file');
   const thumbnail = PNG.sync.read(await readFile(new URL(resize.outputFiles[0])));
   expect(thumbnail.width === 160 && thumbnail.height === 120, 'the stored PNG opens, and is 160 x 120 pixels');
   const fail = results.get('fail');
   expect(fail.status === 'FAILED' && fail.exitCode === 1, 'fail is reported as the failure of its author');
-  expect(/Traceback[^]*could not convert string to float/.test(fail.stderr), 'with its traceback');
+  expect(/Traceback[\s\S]*could not convert string to float/.test(fail.stderr), 'with its traceback');
 }
 
 function expect(condition, what) {

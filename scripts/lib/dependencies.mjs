@@ -4,7 +4,7 @@ import { createHash } from 'node:crypto';
 import { readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { withProgress } from './progress.mjs';
-import { runLogged } from './run-logged.mjs';
+import { lastLines, runLogged } from './run-logged.mjs';
 import { SetUpError } from './set-up-error.mjs';
 
 /** Installs with `npm ci` where `node_modules` is missing or was installed from another lock file. */
@@ -36,18 +36,16 @@ async function install(root) {
   // Under `npm run` this is the npm that runs, wherever it lies.
   const npm = process.env.npm_execpath;
   const [program, all] = npm?.endsWith('.js') ? [process.execPath, [npm, ...args]] : ['npm', args];
-  const result = await withProgress('Installing dependencies with npm ci', () =>
-    runLogged(program, all, { cwd: root, logFile }).then(mustSucceed),
-  );
-  return result;
-
-  function mustSucceed({ ok, end, lastLines }) {
+  await withProgress('Installing dependencies with npm ci', async () => {
+    const { ok, end } = await runLogged(program, all, { cwd: root, logFile });
     if (ok) return;
+    // npm explains first, and then lists all of its options.
+    const explanation = readFileSync(logFile, 'utf8').replace(/npm error Clean install a project[\s\S]*/, '');
     throw new SetUpError(
-      `The dependencies could not be installed: npm ci ended with ${end}.\n${lastLines}`,
-      `Check the connection to the package registry, then run the command again. The whole log: ${logFile}`,
+      `The dependencies could not be installed: npm ci ended with ${end}.\n${lastLines(explanation)}`,
+      `Correct what npm says (often the connection to the package registry), then run the command again. The whole log: ${logFile}`,
     );
-  }
+  });
 }
 
 function readOr(path) {

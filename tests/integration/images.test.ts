@@ -77,7 +77,7 @@ describe('a runtime whose image is built from a folder', () => {
     const { message } = failure as Error;
     expect(message).toMatch(/could not be built at the step `RUN echo "cannot find the thing"/);
     expect(message).toContain('non-zero code: 7');
-    expect(message).toMatch(/\n {2}cannot find the thing$/m);
+    expect(message).toMatch(/\n {2}cannot find the thing$/);
     expect(await imageExists(name)).toBe(false);
   });
 

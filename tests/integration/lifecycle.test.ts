@@ -55,7 +55,7 @@ describe('the pool', () => {
     for (const n of [1, 2, 3, 1, 4]) await run(n);
     expect(await run(1)).toBe('reused');
     expect(await run(2)).toBe('cold');
-    const { runtimes } = worker.worker.status().pool;
+    const { runtimes } = (await worker.worker.status()).pool;
     expect((runtimes.shell?.bound ?? 0) + (runtimes.shell?.busy ?? 0)).toBeLessThanOrEqual(3);
   });
 
@@ -64,7 +64,9 @@ describe('the pool', () => {
     const [before] = await containersOf();
     await docker.getContainer(before ?? '').kill();
     await expect.poll(() => containersOf(), { timeout: 10_000 }).not.toContain(before);
-    await expect.poll(() => worker.worker.status().pool.runtimes.shell, { timeout: 10_000 }).toEqual({ idle: 1 });
+    await expect
+      .poll(async () => (await worker.worker.status()).pool.runtimes.shell, { timeout: 10_000 })
+      .toEqual({ idle: 1 });
     const result = await worker.run({ 'main.sh': 'echo ok' }, { runtime: 'shell' });
     expect(result).toMatchObject({ stdout: 'ok\n', phases: { start: 'warm' } });
   });
@@ -82,7 +84,9 @@ describe('the pool', () => {
   test('a container that is lost during a job: the job is tried again', async () => {
     await using worker = await startTestWorker({ runtimes: [shell] });
     const id = await worker.submit({ 'main.sh': 'sleep 2; echo done' }, { runtime: 'shell' });
-    await expect.poll(() => worker.worker.status().pool.runtimes.shell?.busy, { timeout: 10_000 }).toBe(1);
+    await expect
+      .poll(async () => (await worker.worker.status()).pool.runtimes.shell?.busy, { timeout: 10_000 })
+      .toBe(1);
     await Promise.all((await containersOf()).map((name) => docker.getContainer(name).kill()));
     expect(await worker.result(id)).toMatchObject({ status: 'SUCCESS', stdout: 'done\n', attempt: 2 });
   });
@@ -92,7 +96,7 @@ describe('stopping', () => {
   test('lets running jobs end, and leaves no container', async () => {
     const worker = await startTestWorker({ runtimes: [shell] });
     const id = await worker.submit({ 'main.sh': 'sleep 1; echo done' }, { runtime: 'shell' });
-    await expect.poll(() => worker.worker.status().activeJobs, { timeout: 10_000 }).toBe(1);
+    await expect.poll(async () => (await worker.worker.status()).activeJobs, { timeout: 10_000 }).toBe(1);
     await worker.worker.stop();
     expect(await worker.client.results.get(id)).toMatchObject({ state: 'completed' });
     expect(await containersOf()).toEqual([]);
@@ -103,7 +107,9 @@ describe('stopping', () => {
     const settings = { worker: { drainTimeoutMs: 200 } };
     const worker = await startTestWorker({ runtimes: [shell], settings });
     await worker.submit({ 'main.sh': 'sleep 600' }, { runtime: 'shell' });
-    await expect.poll(() => worker.worker.status().pool.runtimes.shell?.busy, { timeout: 10_000 }).toBe(1);
+    await expect
+      .poll(async () => (await worker.worker.status()).pool.runtimes.shell?.busy, { timeout: 10_000 })
+      .toBe(1);
     await worker.worker.stop();
     expect(await worker.client.queue.stats()).toMatchObject({ ready: 1, inFlight: 0 });
     expect(await containersOf()).toEqual([]);

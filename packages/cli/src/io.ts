@@ -3,8 +3,8 @@
 import type { Readable } from 'node:stream';
 import type { Interruption } from './interruption.js';
 
-/** A stream that text is written to; `isTTY` tells a terminal. */
-export type OutputStream = NodeJS.WritableStream & { readonly isTTY?: boolean };
+/** A stream that text is written to; `isTTY` tells a terminal, `columns` its width. */
+export type OutputStream = NodeJS.WritableStream & { readonly isTTY?: boolean; readonly columns?: number };
 
 export interface Io {
   readonly stdin: Readable;

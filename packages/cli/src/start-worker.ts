@@ -31,7 +31,7 @@ export async function startWorker(invocation: Invocation, options: StartOptions)
     await worker.start(signal).finally(progress.stop);
     tellReady(invocation, loaded, server.address, log);
     if (!signal.aborted) await once(signal, 'abort');
-    tellStop(signal, worker, log);
+    tellStop(signal, log);
   } finally {
     await worker.stop();
     await server.close();
@@ -55,9 +55,8 @@ function tellReady({ ui }: Invocation, loaded: LoadedConfig, address: string, lo
   if (ui.json) ui.printJson({ state: 'ready', pid: process.pid, ...document });
 }
 
-function tellStop(signal: AbortSignal, worker: Worker, log: WorkerLogger): void {
+function tellStop(signal: AbortSignal, log: WorkerLogger): void {
   if (signal.reason instanceof Interrupted) {
-    const { activeJobs } = worker.status();
-    log.info({ signal: signal.reason.signalName, activeJobs }, 'stopping; a second signal ends the process at once');
+    log.info({ signal: signal.reason.signalName }, 'stopping; a second signal ends the process at once');
   } else log.error({ err: signal.reason }, 'stopping after an error that nobody handled');
 }

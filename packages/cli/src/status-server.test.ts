@@ -4,7 +4,7 @@ import { type StatusServer, type StatusServerOptions, startStatusServer } from '
 
 type Watched = StatusServerOptions['worker'];
 
-const status = { state: 'ready', activeJobs: 2 } as ReturnType<Watched['status']>;
+const status = { state: 'ready', activeJobs: 2 } as Awaited<ReturnType<Watched['status']>>;
 const healthy: Watched['health'] = async () => ({ status: 'healthy', failing: {} });
 let server: StatusServer | undefined;
 
@@ -17,7 +17,7 @@ async function serve(worker: Partial<Watched>): Promise<string> {
     worker: {
       state: 'ready',
       health: healthy,
-      status: () => status,
+      status: async () => status,
       ...worker,
     },
   });
@@ -56,7 +56,7 @@ describe('the status server', () => {
     await new Promise<void>((resolve) => other.listen(0, '127.0.0.1', resolve));
     try {
       const { port } = other.address() as { port: number };
-      const worker: Watched = { state: 'new', health: healthy, status: () => status };
+      const worker: Watched = { state: 'new', health: healthy, status: async () => status };
       await expect(startStatusServer({ host: '127.0.0.1', port, worker })).rejects.toMatchObject({
         code: 'NG_PORT_IN_USE',
         message: `The port ${port} on 127.0.0.1 is in use by another program.`,

@@ -36,6 +36,8 @@ export interface JobSource {
    * Throws `NG_QUEUE_FAILED` when the queue cannot be reached.
    */
   receive(max: number, signal: AbortSignal): Promise<Delivery[]>;
+  /** Counts for `/status` (waiting, in flight, dead letters), by whatever names the queue has for them. */
+  stats?(): Promise<object>;
 }
 
 /** A code object as it is now: `version` changes whenever the content may have changed (an ETag, for instance). */

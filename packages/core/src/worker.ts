@@ -27,6 +27,7 @@ import { sweepOrphans } from './pool/sweep.js';
 import { workerIdentity } from './pool/worker-identity.js';
 import { UnknownFields } from './source/unknown-fields.js';
 import { WorkerLoop } from './source/worker-loop.js';
+import type { JobSource } from './stores.js';
 
 export interface WorkerOptions {
   readonly loaded: LoadedConfig;
@@ -53,6 +54,8 @@ export interface WorkerStatus {
   readonly slots: { readonly total: number; readonly free: number };
   readonly memoryMb: { readonly total: number; readonly free: number };
   readonly pool: PoolStats;
+  /** What the source tells of its queue; undefined where it tells nothing, or cannot be asked now. */
+  readonly queue: object | undefined;
   readonly codeCache: ReturnType<CodeCache['stats']>;
   readonly plugins: readonly { readonly name: string; readonly version: string }[];
 }
@@ -69,6 +72,7 @@ interface Running {
   readonly pool: Pool;
   readonly parts: PipelineParts;
   readonly loop: WorkerLoop;
+  readonly source: JobSource;
   readonly slots: Budget;
 }
 
@@ -191,7 +195,7 @@ export class Worker {
       process: (delivery, abort) => processDelivery(parts, delivery, abort),
     });
     this.#stops.push(() => loop.stop(config.worker.drainTimeoutMs));
-    return { plugins, engine, pool, parts, loop, slots };
+    return { plugins, engine, pool, parts, loop, slots, source };
   }
 
   /** Takes no more jobs, lets those in flight end, removes every container. May be called at any time and twice. */
@@ -236,10 +240,10 @@ export class Worker {
   }
 
   /** Throws `NG_INTERNAL` before the worker has started. */
-  status(): WorkerStatus {
+  async status(): Promise<WorkerStatus> {
     const running = this.#running;
     if (!running) throw new NanoGridError('NG_INTERNAL', `the worker is ${this.#state}`);
-    const { parts, pool, loop, slots } = running;
+    const { parts, pool, loop, slots, source } = running;
     return {
       state: this.#state,
       version: coreVersion(),
@@ -250,6 +254,7 @@ export class Worker {
       slots: { total: slots.total, free: slots.free },
       memoryMb: { total: parts.memory.total, free: parts.memory.free },
       pool: pool.stats(),
+      queue: await source.stats?.().catch(() => undefined),
       codeCache: parts.codeCache.stats(),
       plugins: this.#options.loaded.plugins.map(({ name, version }) => ({ name, version })),
     };

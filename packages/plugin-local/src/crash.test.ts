@@ -2,7 +2,7 @@ import { text } from 'node:stream/consumers';
 import { setTimeout as pause } from 'node:timers/promises';
 import { expect, test } from 'vitest';
 import { openLocal } from './open-local.js';
-import { makeFolder, makeResult, never, runChild } from './support.test.util.js';
+import { CHILD_TEST_MS, makeFolder, makeResult, never, runChild } from './support.test.util.js';
 
 /** Accepts messages, results and code as fast as it can, and prints each once it was told that it is safe. */
 const WRITER = `
@@ -37,51 +37,55 @@ function seeded(seed: number): () => number {
   };
 }
 
-test('what was accepted survives kill -9 of the process, round after round', async () => {
-  const directory = await makeFolder();
-  const random = seeded(20_261_121);
-  const promised = new Map<string, Set<string>>();
-  const told = (kind: string) => promised.get(kind) ?? new Set<string>();
-  for (let round = 0; round < ROUNDS; round += 1) {
-    const options = { directory, waitMs: 0, round };
-    const writer = runChild(options, WRITER);
-    await writer.printed(1);
-    await pause(20 + random() * 250);
-    writer.process.kill('SIGKILL');
-    await writer.ended;
-    for (const line of writer.lines) {
-      const [kind = '', name = ''] = line.split(' ');
-      promised.set(kind, told(kind).add(name));
+test(
+  'what was accepted survives kill -9 of the process, round after round',
+  async () => {
+    const directory = await makeFolder();
+    const random = seeded(20_261_121);
+    const promised = new Map<string, Set<string>>();
+    const told = (kind: string) => promised.get(kind) ?? new Set<string>();
+    for (let round = 0; round < ROUNDS; round += 1) {
+      const options = { directory, waitMs: 0, round };
+      const writer = runChild(options, WRITER);
+      await writer.printed(1);
+      await pause(20 + random() * 250);
+      writer.process.kill('SIGKILL');
+      await writer.ended;
+      for (const line of writer.lines) {
+        const [kind = '', name = ''] = line.split(' ');
+        promised.set(kind, told(kind).add(name));
+      }
     }
-  }
 
-  const local = await openLocal({ directory, waitMs: 0 });
-  const found = new Set<string>();
-  for (;;) {
-    const taken = await local.queue.receive(500, never);
-    if (taken.length === 0) break;
-    for (const { body } of taken) {
-      expect(found.has(body)).toBe(false);
-      found.add(body);
+    const local = await openLocal({ directory, waitMs: 0 });
+    const found = new Set<string>();
+    for (;;) {
+      const taken = await local.queue.receive(500, never);
+      if (taken.length === 0) break;
+      for (const { body } of taken) {
+        expect(found.has(body)).toBe(false);
+        found.add(body);
+      }
     }
-  }
-  expect(told('message').size).toBeGreaterThan(ROUNDS * 10);
-  expect(told('acked').size).toBeGreaterThan(ROUNDS);
-  const lost = [...told('message')].filter((body) => !found.has(body) && !told('take').has(body));
-  expect(lost).toEqual([]);
-  // Taken and not acknowledged: the process died in between, or the acknowledgement was safe and its line was not printed.
-  const unsettled = [...told('take')].filter((body) => !told('acked').has(body) && !found.has(body));
-  expect(unsettled.length).toBeLessThanOrEqual(ROUNDS);
-  expect([...told('acked')].filter((body) => found.has(body))).toEqual([]);
-  for (const id of told('result')) {
-    const known = await local.results.get(id);
-    expect(known).toMatchObject({ state: 'completed', result: { requestId: id } });
-    expect(await local.results.publish(makeResult(id), 'camel')).toBe(false);
-  }
-  for (const name of told('code')) {
-    const { sizeBytes, body } = await local.code.open({ bucket: undefined, key: `${name}/code.zip` }, never);
-    expect((await text(body)).length).toBe(sizeBytes);
-    expect(sizeBytes).toBe(1 + ((Number(name.split('-')[2]) * 37) % 200_000));
-  }
-  await local.close();
-}, 60_000);
+    expect(told('message').size).toBeGreaterThan(ROUNDS * 10);
+    expect(told('acked').size).toBeGreaterThan(ROUNDS);
+    const lost = [...told('message')].filter((body) => !found.has(body) && !told('take').has(body));
+    expect(lost).toEqual([]);
+    // Taken and not acknowledged: the process died in between, or the acknowledgement was safe and its line was not printed.
+    const unsettled = [...told('take')].filter((body) => !told('acked').has(body) && !found.has(body));
+    expect(unsettled.length).toBeLessThanOrEqual(ROUNDS);
+    expect([...told('acked')].filter((body) => found.has(body))).toEqual([]);
+    for (const id of told('result')) {
+      const known = await local.results.get(id);
+      expect(known).toMatchObject({ state: 'completed', result: { requestId: id } });
+      expect(await local.results.publish(makeResult(id), 'camel')).toBe(false);
+    }
+    for (const name of told('code')) {
+      const { sizeBytes, body } = await local.code.open({ bucket: undefined, key: `${name}/code.zip` }, never);
+      expect((await text(body)).length).toBe(sizeBytes);
+      expect(sizeBytes).toBe(1 + ((Number(name.split('-')[2]) * 37) % 200_000));
+    }
+    await local.close();
+  },
+  CHILD_TEST_MS,
+);

@@ -7,7 +7,7 @@ import { isSameBoot } from './clock.js';
 import { LocalDatabase } from './database.js';
 import { MIGRATIONS } from './migrations.js';
 import { openLocal } from './open-local.js';
-import { makeFolder, makeLocal, never, runChild } from './support.test.util.js';
+import { CHILD_TEST_MS, makeFolder, makeLocal, never, runChild } from './support.test.util.js';
 
 test('makes its folder, for this user only, and nothing before it is opened', async () => {
   const folder = join(await makeFolder(), 'deep', 'data');
@@ -92,14 +92,18 @@ test('opens again with everything in it, and migrates once', async () => {
   expect((await queue.receive(9, never)).map(({ body }) => body)).toEqual(['one', 'two', 'three']);
 });
 
-test('several processes may open a new folder at the same time', async () => {
-  const directory = await makeFolder();
-  const script = `const local = await openLocal(options); await local.queue.send('hello'); print('sent'); await local.close();`;
-  const children = Array.from({ length: 4 }, () => runChild({ directory }, script));
-  await Promise.all(children.map((child) => child.printed(1)));
-  const { queue } = await makeLocal({ directory });
-  expect(await queue.stats()).toMatchObject({ ready: 4 });
-});
+test(
+  'several processes may open a new folder at the same time',
+  async () => {
+    const directory = await makeFolder();
+    const script = `const local = await openLocal(options); await local.queue.send('hello'); print('sent'); await local.close();`;
+    const children = Array.from({ length: 4 }, () => runChild({ directory }, script));
+    await Promise.all(children.map((child) => child.printed(1)));
+    const { queue } = await makeLocal({ directory });
+    expect(await queue.stats()).toMatchObject({ ready: 4 });
+  },
+  CHILD_TEST_MS,
+);
 
 test('waits for another writer without standing still', async () => {
   const directory = await makeFolder();
@@ -124,19 +128,23 @@ test('waits for another writer without standing still', async () => {
   expect(await queue.stats()).toMatchObject({ ready: 1 });
 });
 
-test('a busy writer does not starve another process', async () => {
-  const directory = await makeFolder();
-  const { queue } = await makeLocal({ directory });
-  const hog = runChild(
-    { directory },
-    `const local = await openLocal(options);
+test(
+  'a busy writer does not starve another process',
+  async () => {
+    const directory = await makeFolder();
+    const { queue } = await makeLocal({ directory });
+    const hog = runChild(
+      { directory },
+      `const local = await openLocal(options);
      print('ready');
      for (;;) { await local.results.progress('hog', 'running'); await null; }`,
-  );
-  await hog.printed(1);
-  for (let index = 0; index < 50; index += 1) await queue.send(String(index));
-  expect(await queue.stats()).toMatchObject({ ready: 50 });
-});
+    );
+    await hog.printed(1);
+    for (let index = 0; index < 50; index += 1) await queue.send(String(index));
+    expect(await queue.stats()).toMatchObject({ ready: 50 });
+  },
+  CHILD_TEST_MS,
+);
 
 test('use before opening is an error that says so', async () => {
   const database = new LocalDatabase({ path: join(await makeFolder(), 'local.db') });

@@ -2,7 +2,7 @@ import { readdirSync } from 'node:fs';
 import { join } from 'node:path';
 import { setTimeout as pause } from 'node:timers/promises';
 import { expect, test } from 'vitest';
-import { makeFolder, makeLocal, never, runChild } from './support.test.util.js';
+import { CHILD_TEST_MS, makeFolder, makeLocal, never, runChild } from './support.test.util.js';
 
 /** Far below the slow look of five seconds, far above what a loaded machine needs. */
 const PROMPT_MS = 1_500;
@@ -73,31 +73,37 @@ test('many consumers of one process share the messages', async () => {
   expect(await queue.stats()).toMatchObject({ ready: 0, inFlight: 0 });
 });
 
-test('a message sent by another process wakes the consumer within well under a second', async () => {
-  const directory = await makeFolder();
-  const { queue } = await makeLocal({ directory, waitMs: 20_000 });
-  const sender = runChild(
-    { directory },
-    `const local = await openLocal(options);
+test(
+  'a message sent by another process wakes the consumer within well under a second',
+  async () => {
+    const directory = await makeFolder();
+    const { queue } = await makeLocal({ directory, waitMs: 20_000 });
+    const sender = runChild(
+      { directory },
+      `const local = await openLocal(options);
      print('ready');
      for (let n = 0; n < 3; n += 1) {
        await new Promise((resolve) => setTimeout(resolve, 300));
        await local.queue.send(String(Date.now()));
      }
      await local.close();`,
-  );
-  for (let n = 0; n < 3; n += 1) {
-    const [delivery] = await queue.receive(1, never);
-    expect(Date.now() - Number(delivery?.body)).toBeLessThan(500);
-    await delivery?.ack();
-  }
-  await sender.ended;
-});
+    );
+    for (let n = 0; n < 3; n += 1) {
+      const [delivery] = await queue.receive(1, never);
+      expect(Date.now() - Number(delivery?.body)).toBeLessThan(500);
+      await delivery?.ack();
+    }
+    await sender.ended;
+  },
+  CHILD_TEST_MS,
+);
 
-test('consumers in three processes get each message once', async () => {
-  const directory = await makeFolder();
-  const total = 1_500;
-  const consume = `
+test(
+  'consumers in three processes get each message once',
+  async () => {
+    const directory = await makeFolder();
+    const total = 1_500;
+    const consume = `
     const local = await openLocal({ ...options, waitMs: 500 });
     print('ready');
     for (;;) {
@@ -109,43 +115,49 @@ test('consumers in three processes get each message once', async () => {
       }
     }
     await local.close();`;
-  const local = await makeLocal({ directory });
-  await local.queue.send('first', { delayMs: 3_600_000 });
-  const children = [
-    runChild({ directory }, consume),
-    runChild({ directory }, consume),
-    runChild({ directory }, consume),
-  ];
-  await Promise.all(children.map((child) => child.printed(1)));
-  for (let index = 0; index < total; index += 1) await local.queue.send(`m${index}`);
-  await Promise.all(children.map((child) => child.ended));
-  const seen = children.flatMap((child) => child.lines.filter((line) => line !== 'ready'));
-  expect(seen).toHaveLength(total);
-  expect(new Set(seen).size).toBe(total);
-  expect(seen.every((line) => line.endsWith(' 1'))).toBe(true);
-  expect(await local.queue.stats()).toMatchObject({ ready: 0, inFlight: 0, delayed: 1, deadLetters: 0 });
-});
+    const local = await makeLocal({ directory });
+    await local.queue.send('first', { delayMs: 3_600_000 });
+    const children = [
+      runChild({ directory }, consume),
+      runChild({ directory }, consume),
+      runChild({ directory }, consume),
+    ];
+    await Promise.all(children.map((child) => child.printed(1)));
+    for (let index = 0; index < total; index += 1) await local.queue.send(`m${index}`);
+    await Promise.all(children.map((child) => child.ended));
+    const seen = children.flatMap((child) => child.lines.filter((line) => line !== 'ready'));
+    expect(seen).toHaveLength(total);
+    expect(new Set(seen).size).toBe(total);
+    expect(seen.every((line) => line.endsWith(' 1'))).toBe(true);
+    expect(await local.queue.stats()).toMatchObject({ ready: 0, inFlight: 0, delayed: 1, deadLetters: 0 });
+  },
+  CHILD_TEST_MS,
+);
 
-test('what a killed consumer held is taken over long before its visibility ends, what a live one holds is not', async () => {
-  const directory = await makeFolder();
-  const hold = `
+test(
+  'what a killed consumer held is taken over long before its visibility ends, what a live one holds is not',
+  async () => {
+    const directory = await makeFolder();
+    const hold = `
     const local = await openLocal(options);
     const [delivery] = await local.queue.receive(1, new AbortController().signal);
     print(delivery.body);
     setInterval(() => {}, 1_000);`;
-  const { queue } = await makeLocal({ directory, waitMs: 20_000 });
-  await queue.sendBatch(['doomed', 'alive']);
-  const doomed = runChild({ directory }, hold);
-  await doomed.printed(1);
-  const alive = runChild({ directory }, hold);
-  await alive.printed(1);
-  expect([doomed.lines, alive.lines]).toEqual([['doomed'], ['alive']]);
-  doomed.process.kill('SIGKILL');
-  await doomed.ended;
-  const { value, ms } = await timed(queue.receive(2, never));
-  expect(value).toMatchObject([{ body: 'doomed', attempt: 2 }]);
-  expect(ms).toBeLessThan(10_000);
-  expect(await queue.stats()).toMatchObject({ ready: 0, inFlight: 2 });
-  const locks = readdirSync(join(directory, 'consumers')).filter((name) => !name.endsWith('-journal'));
-  expect(locks).toHaveLength(2);
-}, 20_000);
+    const { queue } = await makeLocal({ directory, waitMs: 20_000 });
+    await queue.sendBatch(['doomed', 'alive']);
+    const doomed = runChild({ directory }, hold);
+    await doomed.printed(1);
+    const alive = runChild({ directory }, hold);
+    await alive.printed(1);
+    expect([doomed.lines, alive.lines]).toEqual([['doomed'], ['alive']]);
+    doomed.process.kill('SIGKILL');
+    await doomed.ended;
+    const { value, ms } = await timed(queue.receive(2, never));
+    expect(value).toMatchObject([{ body: 'doomed', attempt: 2 }]);
+    expect(ms).toBeLessThan(10_000);
+    expect(await queue.stats()).toMatchObject({ ready: 0, inFlight: 2 });
+    const locks = readdirSync(join(directory, 'consumers')).filter((name) => !name.endsWith('-journal'));
+    expect(locks).toHaveLength(2);
+  },
+  CHILD_TEST_MS,
+);

@@ -35,6 +35,9 @@ export class ManualClock implements Clock {
   readonly bootId = () => this.boot;
 }
 
+/** Time that a test with processes of its own may take on a loaded machine, in milliseconds. What it promises it asserts itself. */
+export const CHILD_TEST_MS = 60_000;
+
 /** A signal that never aborts. */
 export const never: AbortSignal = new AbortController().signal;
 

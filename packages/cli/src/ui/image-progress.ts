@@ -34,7 +34,9 @@ export class ProgressDisplay {
   /** May be passed as a callback. */
   readonly update = (progress: ImageProgress): void => {
     const text = describe(progress);
-    if (this.#io.stderr.isTTY === true) this.#spin(text);
+    const { isTTY, columns = 0 } = this.#io.stderr;
+    // A terminal that tells no width (0) would make the spinner clear lines for ever.
+    if (isTTY === true && columns > 0) this.#spin(text);
     else this.#line(stepOf(progress), text, progress);
   };
 

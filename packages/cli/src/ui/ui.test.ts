@@ -137,6 +137,16 @@ test('progress is a line for each step, and no more than one in a while for each
   ]);
 });
 
+test('progress on a terminal without a width is lines too', async () => {
+  const io = createTestIo();
+  const stderr = Object.assign(io.stderr, { isTTY: true, columns: 0 });
+  const display = new ProgressDisplay({ stderr });
+  display.update({ image: 'x', step: 'pull', message: 'Pulling' });
+  display.stop();
+  await turn();
+  expect(io.err()).toBe('Pulling x: Pulling\n');
+});
+
 test('sizes, durations and tables read well', () => {
   expect([87, 1_434, 450_887_680].map(formatBytes)).toEqual(['87 B', '1.4 KiB', '430 MiB']);
   expect([0.84, 12.4, 3_400, 125_000].map(formatDuration)).toEqual(['0.8 ms', '12 ms', '3.4 s', '2 min 5 s']);

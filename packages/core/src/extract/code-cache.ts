@@ -109,7 +109,7 @@ export class CodeCache {
     const origin = originOf(request, version);
     const known = this.#index.byOrigin(origin);
     if (known?.ready === true) {
-      const lease = await this.#reuse(known, began);
+      const lease = this.#reuse(known, began);
       if (lease !== undefined) return lease;
     }
     return await this.#flights.join(
@@ -138,10 +138,10 @@ export class CodeCache {
   }
 
   /** A lease on an entry in use or used before; undefined where somebody took its files away meanwhile. */
-  async #reuse(entry: CacheEntry, began: number): Promise<CodeLease | undefined> {
+  #reuse(entry: CacheEntry, began: number): CodeLease | undefined {
     this.#index.pin(entry);
     try {
-      if (await this.#disk.isThere(entry.id)) return this.#lease(entry, true, began, 0);
+      if (this.#disk.isThere(entry.id)) return this.#lease(entry, true, began, 0);
       this.#index.remove(entry);
       return undefined;
     } finally {

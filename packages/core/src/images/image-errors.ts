@@ -1,7 +1,7 @@
 /** Says in one sentence why an image could not be had, and what to do. Owns no state. */
 
 import { NanoGridError } from '../errors.js';
-import { oneLine } from './image-progress.js';
+import { isBookkeeping, oneLine } from './image-progress.js';
 
 const MAX_LINES = 12;
 
@@ -29,9 +29,9 @@ export class LastLines {
   add(text: string): void {
     for (const raw of text.split(/[\r\n]+/)) {
       const line = oneLine(raw);
-      if (line !== '') this.#lines.push(line);
+      if (line !== '' && !isBookkeeping(line)) this.#lines.push(line);
     }
-    this.#lines.splice(0, this.#lines.length - MAX_LINES);
+    this.#lines.splice(0, Math.max(0, this.#lines.length - MAX_LINES));
   }
 
   /** At most twelve lines of at most 160 characters, indented; empty where nothing was said. */

@@ -54,6 +54,11 @@ export function oneLine(text: string): string {
   return line.length > MAX_LINE ? `${line.slice(0, MAX_LINE - 1)}…` : line;
 }
 
+/** Whether a line of a build is the engine's own (` ---> 0123456789ab`), and says nothing about the build. */
+export function isBookkeeping(line: string): boolean {
+  return line.startsWith('--->') || line.startsWith('Removing intermediate container');
+}
+
 /** Reads the events of one build or pull in order. */
 export class ProgressReader {
   readonly #image: string;
@@ -83,8 +88,7 @@ export class ProgressReader {
       return this.#progress(this.instruction, this.#step);
     }
     const message = oneLine(text);
-    // ` ---> 0123456789ab` and the like are the engine's bookkeeping.
-    if (message === '' || message.startsWith('--->') || message.startsWith('Removing intermediate')) return undefined;
+    if (message === '' || isBookkeeping(message)) return undefined;
     return this.#progress(message, this.#step);
   }
 

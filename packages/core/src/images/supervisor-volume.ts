@@ -56,6 +56,7 @@ export async function ensureSupervisorVolume(
       const { tag } = await ensureImage(docker, source, options);
       options.signal?.throwIfAborted();
       await install(docker, tag, name);
+      await removeCompiler(docker);
       await removeOldVolumes(docker, name);
     }
   } catch (error) {
@@ -63,6 +64,13 @@ export async function ensureSupervisorVolume(
     throw imageFailure('The supervisor could not be installed', error, 'Look at the Docker engine with: docker info');
   }
   return { name };
+}
+
+/** The compiler's stage of the build stays behind as an image without a name, of half a gigabyte. */
+async function removeCompiler(docker: Docker): Promise<void> {
+  const filters = { dangling: ['true'], label: ['nanogrid.stage=supervisor'] };
+  // Space, not correctness: an engine that refuses keeps it.
+  await docker.pruneImages({ filters }).catch(() => {});
 }
 
 async function volumeExists(docker: Docker, name: string): Promise<boolean> {
