@@ -23,7 +23,6 @@ export const ERROR_CODES = {
   NG_SIGNAL: user,
   NG_TIMEOUT: user,
   NG_OUT_OF_MEMORY: user,
-  NG_BUILD_FAILED: user,
   NG_ENTRYPOINT_MISSING: user,
   NG_HANDLER_INVALID: user,
   NG_OUTPUT_LIMIT: user,

@@ -14,8 +14,11 @@ export type { ExecSpec, WorkFileRequest } from './exec/exec-spec.js';
 export { type CheckedArchive, checkArchive } from './extract/check-archive.js';
 export type { EarlyAnswer, ExecutionReport, ExtractedCode, ExtractedFile, Hooks, ResultTapOptions } from './hooks.js';
 export { createHooks } from './hooks.js';
+export type { EnsuredImage, EnsureImageOptions } from './images/ensure-image.js';
 export type { ImageProgress } from './images/image-progress.js';
+export type { ImageSource } from './images/image-reference.js';
 export { type ImageStatus, ImageStore } from './images/image-store.js';
+export type { SupervisorVolume, SupervisorVolumeOptions } from './images/supervisor-volume.js';
 export type { CodeRef, Dialect, Job } from './job.js';
 export { type LogFn, type Logger, silentLogger } from './logger.js';
 export {

@@ -1,15 +1,14 @@
 /** The definition as a worker takes it: names, options, and the files it refers to. */
 
-import { mkdtemp, readFile, rm, writeFile } from 'node:fs/promises';
-import { tmpdir } from 'node:os';
-import { join } from 'node:path';
+import { readFile } from 'node:fs/promises';
 import { createDockerClient, ImageStore, type Runtime, RuntimeRegistry } from '@nanogrid/core';
-import { afterAll, beforeAll, describe, expect, test } from 'vitest';
+import { describe, expect, test } from 'vitest';
 import byDefault, { python } from './index.js';
 
 /** The folder that the package's own image is built from. */
 function contextOf({ image }: Runtime): URL {
-  if (typeof image === 'string' || !(image.context instanceof URL)) throw new Error('the image is not built from a URL');
+  if (typeof image === 'string' || !(image.context instanceof URL))
+    throw new Error('the image is not built from a URL');
   return image.context;
 }
 
@@ -73,18 +72,21 @@ describe('options', () => {
   });
 });
 
-describe('the image', () => {
-  let folder: string;
-  // An engine without images, so that only the name is looked at.
+/** The name that the engine would be asked for; there is no engine, and the error says so with the name. */
+async function imageName(runtime: Runtime): Promise<string | undefined> {
   const images = new ImageStore(createDockerClient('unix:///nonexistent/docker.sock'));
+  const error = await images.status(runtime).catch((reason: Error) => reason);
+  return error instanceof Error ? /image (\S+) could not be looked up/.exec(error.message)?.[1] : undefined;
+}
 
-  beforeAll(async () => {
-    folder = await mkdtemp(join(tmpdir(), 'nanogrid-python-'));
+describe('the image', () => {
+  test('is named by the content of its folder, the same each time', async () => {
+    const name = await imageName(python());
+    expect(name).toMatch(/^nanogrid\/python:[0-9a-f]{12}$/);
+    expect(await imageName(python({ poolSize: 5 }))).toBe(name);
   });
-  afterAll(() => rm(folder, { recursive: true, force: true }));
 
-  test('is asked of the engine, which here does not answer', async () => {
-    await writeFile(join(folder, 'Dockerfile'), 'FROM debian:trixie-slim\n');
-    await expect(images.status(python())).rejects.toMatchObject({ code: 'NG_DOCKER_UNAVAILABLE' });
+  test('of another one is used as it is named', async () => {
+    expect(await imageName(python({ image: 'registry.example/own:1' }))).toBe('registry.example/own:1');
   });
 });

@@ -89,10 +89,10 @@ ${CONFIG_FILE_NAMES.map((name) => `- \`${name}\``).join('\n')}
 // nanogrid.config.ts
 import { defineConfig } from '@nanogrid/core';
 import local from '@nanogrid/plugin-local';
-import perl from '@acme/nanogrid-runtime-perl';
+import acme from '@acme/nanogrid-runtime-acme';
 
 export default defineConfig({
-  runtimes: [perl()],
+  runtimes: [acme()],
   plugins: [local()],
   job: { timeoutMs: 60_000 },
   environments: {
@@ -107,7 +107,7 @@ where the configuration is, and its default export must be its factory.
 \`\`\`yaml
 # nanogrid.config.yaml
 runtimes:
-  - '@acme/nanogrid-runtime-perl'
+  - '@acme/nanogrid-runtime-acme'
 plugins:
   - ['@nanogrid/plugin-local', {}]
 job:

@@ -2,12 +2,10 @@
 
 import { createHash } from 'node:crypto';
 import type { CoreConfig } from '../config/core-config.js';
+import { supervisorPaths } from '../images/supervisor-volume.js';
 import type { Runtime } from '../runtime/runtime.js';
 import type { ContainerSpec } from './container-engine.js';
 
-/** Where the supervisor's volume is mounted, and its program. */
-export const SUPERVISOR_MOUNT = '/nanogrid/bin';
-export const SUPERVISOR_PATH = `${SUPERVISOR_MOUNT}/nanogrid-supervisor`;
 /** Root's own place: pristine code, shim, input. User code can read it and change nothing. */
 const STATE_DIR = '/nanogrid/state';
 /** Where the shim's files lie. */
@@ -48,7 +46,7 @@ export function containerSpec(options: ContainerSpecOptions): ContainerSpec {
   return {
     name: options.name,
     image: options.image,
-    command: [SUPERVISOR_PATH],
+    command: [supervisorPaths().binary],
     labels: options.labels,
     memoryBytes: (options.memoryMb + overheadMb(options.runtime)) * 2 ** 20,
     cpus: sandbox.cpus,
@@ -62,7 +60,7 @@ export function containerSpec(options: ContainerSpecOptions): ContainerSpec {
       '/var/tmp': place(sandbox.diskMb, 'noexec,mode=1777'),
       '/dev/shm': place(sandbox.diskMb, 'noexec,mode=1777'),
     },
-    volumes: { [options.supervisorVolume]: SUPERVISOR_MOUNT },
+    volumes: { [options.supervisorVolume]: supervisorPaths().mountPoint },
     capabilities: SUPERVISOR_CAPABILITIES,
     ociRuntime: sandbox.ociRuntime,
   };

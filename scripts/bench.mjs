@@ -1,0 +1,40 @@
+/** `npm run bench`: sets up what is missing, then measures. `-- --rounds N` takes more or fewer rounds (default 10). */
+
+import { constants } from 'node:os';
+import { parseArgs } from 'node:util';
+import { setUp, tellFailure } from './setup.mjs';
+
+const interrupted = new AbortController();
+for (const signal of ['SIGINT', 'SIGTERM', 'SIGHUP']) {
+  process.on(signal, () => {
+    // The second time nothing is waited for: containers end with this process, or by themselves.
+    if (interrupted.signal.aborted) process.exit(128 + constants.signals[signal]);
+    interrupted.abort(new Error(`interrupted by ${signal}`));
+    process.exitCode = 128 + constants.signals[signal];
+  });
+}
+
+try {
+  const rounds = readRounds();
+  const { startedPid } = await setUp({ say: console.error });
+  interrupted.signal.throwIfAborted();
+  // Imported here: there is nothing to import before the set-up has built it.
+  const { runBenchmarks } = await import('../benchmarks/main.mjs');
+  await runBenchmarks({ rounds, interrupted: interrupted.signal });
+  if (startedPid !== undefined) {
+    console.error(`The Docker engine that was started for the benchmarks still runs; stop it with: kill ${startedPid}`);
+  }
+} catch (error) {
+  if (interrupted.signal.aborted) console.error(`${interrupted.signal.reason.message}; everything is cleaned up`);
+  else {
+    tellFailure(error);
+    process.exitCode = 1;
+  }
+}
+
+function readRounds() {
+  const { values } = parseArgs({ options: { rounds: { type: 'string', default: '10' } } });
+  const rounds = Number(values.rounds);
+  if (Number.isInteger(rounds) && rounds >= 1 && rounds <= 1000) return rounds;
+  throw new Error(`--rounds must be a whole number from 1 to 1000, not ${JSON.stringify(values.rounds)}`);
+}
