@@ -2,6 +2,7 @@
 
 import { constants } from 'node:os';
 import { parseArgs } from 'node:util';
+import { SetUpError } from './lib/set-up-error.mjs';
 import { setUp, tellFailure } from './setup.mjs';
 
 const interrupted = new AbortController();
@@ -27,7 +28,8 @@ try {
 } catch (error) {
   if (interrupted.signal.aborted) console.error(`${interrupted.signal.reason.message}; everything is cleaned up`);
   else {
-    tellFailure(error);
+    if (error instanceof SetUpError) tellFailure(error);
+    else console.error('\nThe benchmarks failed:', error);
     process.exitCode = 1;
   }
 }

@@ -8,7 +8,10 @@ export type JobStatus = 'SUCCESS' | 'FAILED' | 'ERROR';
 /** How the process that ran the job came to be: a new container, a waiting one, or one already bound to this function. */
 export type StartKind = 'cold' | 'warm' | 'reused';
 
-/** Milliseconds that each phase took, with microsecond resolution; a phase that did not happen is 0. */
+/**
+ * Milliseconds that each phase took, with microsecond resolution; a phase that did not happen is 0. `build` is getting
+ * the function ready in its container, the first time. `publish` is what had passed of it when the result was handed over.
+ */
 export interface Phases {
   queue: number;
   fetch: number;

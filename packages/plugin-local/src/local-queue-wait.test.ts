@@ -1,6 +1,7 @@
 import { readdirSync } from 'node:fs';
 import { join } from 'node:path';
 import { setTimeout as pause } from 'node:timers/promises';
+import Database from 'libsql';
 import { expect, test } from 'vitest';
 import { CHILD_TEST_MS, makeFolder, makeLocal, never, runChild } from './support.test.util.js';
 
@@ -52,6 +53,21 @@ test('a wait ends empty after its time, and promptly when aborted', async () => 
   await long.queue.send('kept');
   expect(await long.queue.receive(1, abort.signal)).toEqual([]);
   expect(await long.queue.stats()).toMatchObject({ ready: 1 });
+});
+
+test('an abort while another process writes takes nothing', async () => {
+  const directory = await makeFolder();
+  const { queue } = await makeLocal({ directory });
+  await queue.send('kept');
+  const other = new Database(join(directory, 'local.db'));
+  other.exec('BEGIN IMMEDIATE');
+  const abort = new AbortController();
+  const received = queue.receive(1, abort.signal);
+  abort.abort();
+  other.exec('COMMIT');
+  other.close();
+  expect(await received).toEqual([]);
+  expect(await queue.receive(1, never)).toMatchObject([{ body: 'kept', attempt: 1 }]);
 });
 
 test('many consumers of one process share the messages', async () => {

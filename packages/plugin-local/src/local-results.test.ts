@@ -64,6 +64,22 @@ test('a wait gets a result that came before it, during it, and for several waite
   expect(await other).toMatchObject({ job_id: 'other' });
 });
 
+test('a result of this process ends its wait at once, however recently another one came', async () => {
+  const { results } = await makeLocal();
+  const other = results.wait('never published', AbortSignal.timeout(1_000));
+  await results.publish(makeResult('one'), 'camel');
+  let isThere = false;
+  const waiting = results.wait('two', never).then(() => {
+    isThere = true;
+  });
+  await new Promise(setImmediate);
+  await results.publish(makeResult('two'), 'camel');
+  await new Promise(setImmediate);
+  expect(isThere).toBe(true);
+  await waiting;
+  expect(await other).toBeUndefined();
+});
+
 test('no order of publishing and waiting misses a result', async () => {
   const { results } = await makeLocal();
   for (let round = 0; round < 300; round += 1) {

@@ -43,6 +43,13 @@ export interface PoolRequest {
   readonly memoryMb: number;
 }
 
+/** A container for a job, how it came to be, and how long it took to get the function ready in it. */
+export interface Acquired {
+  readonly container: Container;
+  readonly start: StartKind;
+  readonly buildMs: number;
+}
+
 interface Waiter {
   readonly request: PoolRequest;
   resolve(taken: { container: Container; start: StartKind }): void;
@@ -83,15 +90,16 @@ export class Pool {
   }
 
   /** Takes a container for a job: bound to its function version, with its code laid out. Give it back with `release`. */
-  async acquire(request: PoolRequest, signal: AbortSignal): Promise<{ container: Container; start: StartKind }> {
+  async acquire(request: PoolRequest, signal: AbortSignal): Promise<Acquired> {
     signal.throwIfAborted();
     for (;;) {
       const { container, start } =
         this.#takeNow(request, this.#ahead(request)) ?? (await this.#takeLater(request, signal));
-      if (start === 'reused') return { container, start };
+      if (start === 'reused') return { container, start, buildMs: 0 };
+      const began = this.#options.now();
       try {
         await container.bind(request.binding, request.code, request.memoryMb);
-        return { container, start };
+        return { container, start, buildMs: this.#options.now() - began };
       } catch (error) {
         // An idle container may have died unnoticed until it was asked; another one is tried before the job suffers.
         if (start !== 'warm' || signal.aborted) throw error;

@@ -16,9 +16,10 @@ export async function withContainer<T>(
     // Without an id the function is its code.
     const owner = job.functionId ?? `${job.code.bucket ?? ''}/${job.code.key}`;
     const binding = JSON.stringify([runtime.name, owner, code.digest, memoryMb]);
-    const { container, start } = await parts.pool.acquire({ runtime, binding, code, memoryMb }, signal);
+    const { container, start, buildMs } = await parts.pool.acquire({ runtime, binding, code, memoryMb }, signal);
     clock.phases.start = start;
     clock.end('acquire');
+    clock.move('acquire', 'build', buildMs);
     try {
       return await use(container);
     } finally {

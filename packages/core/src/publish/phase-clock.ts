@@ -33,6 +33,13 @@ export class PhaseClock {
     this.#mark = now;
   }
 
+  /** So much of one phase was another. */
+  move(from: PhaseName, to: PhaseName, ms: number): void {
+    const share = Math.min(ms, this.phases[from]);
+    this.phases[from] = round(this.phases[from] - share);
+    this.phases[to] = round(this.phases[to] + share);
+  }
+
   /** The time since the last call belongs to no phase, or was measured elsewhere. */
   set(phase: PhaseName, ms: number): void {
     this.#mark = this.#now();

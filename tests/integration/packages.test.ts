@@ -1,0 +1,172 @@
+/** The packages as they are published: packed, installed into an empty project elsewhere, and used there. */
+
+import { spawn } from 'node:child_process';
+import { mkdir, mkdtemp, readdir, readFile, rm, writeFile } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { text } from 'node:stream/consumers';
+import { fileURLToPath } from 'node:url';
+import { afterAll, beforeAll, describe, expect, test } from 'vitest';
+
+const ROOT = fileURLToPath(new URL('../../', import.meta.url));
+const TSC = join(ROOT, 'node_modules/typescript/bin/tsc');
+
+interface Packed {
+  readonly name: string;
+  readonly version: string;
+  readonly filename: string;
+  readonly files: readonly { readonly path: string }[];
+}
+
+interface Ended {
+  readonly exitCode: number | null;
+  readonly out: string;
+  readonly err: string;
+}
+
+let root: string;
+/** An empty project with the tarballs installed. */
+let project: string;
+let packages: readonly Packed[];
+
+beforeAll(async () => {
+  root = await mkdtemp(join(tmpdir(), 'nanogrid-packages-test-'));
+  project = join(root, 'project');
+  const tarballs = join(root, 'tarballs');
+  await mkdir(project);
+  await mkdir(tarballs);
+  const packed = await call(ROOT, 'npm', 'pack', '--workspaces', '--json', '--pack-destination', tarballs);
+  expect(packed).toMatchObject({ exitCode: 0 });
+  packages = JSON.parse(packed.out) as Packed[];
+  await writeFile(join(project, 'package.json'), '{"name": "project", "private": true, "type": "module"}');
+  const paths = packages.map(({ filename }) => join(tarballs, filename));
+  const installed = await call(project, 'npm', 'install', '--no-audit', '--no-fund', '--prefer-offline', ...paths);
+  expect(installed, installed.err).toMatchObject({ exitCode: 0 });
+});
+
+afterAll(() => rm(root, { recursive: true, force: true }));
+
+/** Runs a program to its end. */
+async function call(cwd: string, program: string, ...argv: string[]): Promise<Ended> {
+  const child = spawn(program, argv, { cwd, env: environment(), stdio: ['ignore', 'pipe', 'pipe'] });
+  const exit = new Promise<number | null>((resolve, reject) => child.once('error', reject).once('close', resolve));
+  const [exitCode, out, err] = await Promise.all([exit, text(child.stdout), text(child.stderr)]);
+  return { exitCode, out, err };
+}
+
+/** Without what npm tells the scripts it runs, for instance these tests: it would lead the npm below to this repository. */
+function environment(): NodeJS.ProcessEnv {
+  const own = /^(npm_(package|lifecycle|command|execpath|node_execpath|config_local_prefix|config_loglevel)|INIT_CWD)/;
+  const kept = Object.entries(process.env).filter(([name]) => !own.test(name));
+  return { ...Object.fromEntries(kept), NANOGRID_ENV: '', NO_COLOR: '1' };
+}
+
+function nanogrid(...argv: string[]): Promise<Ended> {
+  return call(project, 'npx', '--no', '--', 'nanogrid', ...argv);
+}
+
+function filesOf(name: string): string[] {
+  const found = packages.find((candidate) => candidate.name === name);
+  if (found === undefined) throw new Error(`the package ${name} was not packed`);
+  return found.files.map(({ path }) => path);
+}
+
+describe('the tarballs', () => {
+  test('are those of all packages, with what every one needs', async () => {
+    const folders = await readdir(join(ROOT, 'packages'));
+    expect(packages).toHaveLength(folders.length);
+    for (const { name } of packages) {
+      const needed = ['package.json', 'README.md', 'LICENSE', 'dist/index.js', 'dist/index.d.ts'];
+      expect(filesOf(name), name).toEqual(expect.arrayContaining(needed));
+    }
+  });
+
+  test('hold no tests, no leavings of the build and no sources', () => {
+    const unwanted = /\.test\.|\.test-support\.|\.test\.util\.|tsbuildinfo|__pycache__|\.pyc$|(?<!\.d)\.ts$|\.o$/;
+    for (const { name, files } of packages) {
+      expect(
+        files.map(({ path }) => path).filter((path) => unwanted.test(path)),
+        name,
+      ).toEqual([]);
+    }
+  });
+
+  test('hold what is delivered beside the code', async () => {
+    const supervisor = (await readdir(join(ROOT, 'packages/core/supervisor'))).filter((name) => /\.[ch]$/.test(name));
+    expect(supervisor).toContain('main.c');
+    const needed = ['Dockerfile', 'Makefile', ...supervisor].map((name) => `supervisor/${name}`);
+    expect(filesOf('@nanogrid/core')).toEqual(
+      expect.arrayContaining([...needed, 'schema/nanogrid.config.schema.json']),
+    );
+    expect(filesOf('@nanogrid/runtime-python')).toEqual(expect.arrayContaining(['image/Dockerfile', 'shim/shim.py']));
+    expect(filesOf('nanogrid')).toContain('bin/nanogrid.js');
+  });
+});
+
+describe('an empty project with the packages installed', () => {
+  test('has one copy of core, which all of them share', async () => {
+    const listed = await call(project, 'npm', 'ls', '@nanogrid/core', '--all', '--json');
+    expect(listed, listed.out).toMatchObject({ exitCode: 0 });
+    const scoped = await readdir(join(project, 'node_modules/@nanogrid'));
+    expect(scoped.sort()).toEqual(packages.flatMap(({ name }) => name.split('/').slice(1)).sort());
+    for (const name of [...scoped.map((folder) => `@nanogrid/${folder}`), 'nanogrid']) {
+      const nested = await readdir(join(project, 'node_modules', name, 'node_modules')).catch(() => []);
+      expect(nested, name).not.toContain('@nanogrid');
+    }
+  });
+
+  test('no package asks for an install script', async () => {
+    for (const { name } of packages) {
+      const manifest = await readFile(join(project, 'node_modules', name, 'package.json'), 'utf8');
+      const { scripts = {} } = JSON.parse(manifest) as { scripts?: Record<string, string> };
+      expect(Object.keys(scripts).filter((script) => /^(pre|post)?install$/.test(script))).toEqual([]);
+    }
+  });
+
+  test('npx nanogrid --version is the version of the package', async () => {
+    const version = packages.find(({ name }) => name === 'nanogrid')?.version;
+    expect(await nanogrid('--version')).toMatchObject({ exitCode: 0, out: `${version}\n` });
+  });
+
+  test('npx nanogrid run runs a function in a container', async () => {
+    await writeFile(join(project, 'hello.py'), 'print("at work")\nprint(\'{"hello": "tarball"}\')\n');
+    const { exitCode, out, err } = await nanogrid('run', 'hello.py');
+    expect({ exitCode, out }, err).toEqual({ exitCode: 0, out: '{"hello":"tarball"}\n' });
+    expect(err).toContain('at work');
+  });
+
+  test('a configuration in TypeScript compiles against the declarations, and is loaded', async () => {
+    const config = `import { defineConfig, definePlugin } from '@nanogrid/core';
+import local from '@nanogrid/plugin-local';
+import python from '@nanogrid/runtime-python';
+
+const audit = definePlugin({
+  name: 'audit',
+  version: '1.0.0',
+  core: '*',
+  optionsSchema: { type: 'object', additionalProperties: false, properties: { label: { type: 'string' } } },
+  apply(host, options: { label?: string }) {
+    host.hooks.onResult.tap('audit', (result) => host.log.info({ id: result.requestId }, options.label ?? 'done'));
+  },
+});
+
+export default defineConfig({
+  runtimes: [python({ poolSize: 2 })],
+  plugins: [local({ maxAttempts: 3 }), audit()],
+  environments: { production: { worker: { slots: 8 } } },
+});
+`;
+    await writeFile(join(project, 'nanogrid.config.ts'), config);
+    const options = ['--noEmit', '--strict', '--module', 'nodenext', '--target', 'es2023', '--types', 'node'];
+    const typeRoots = join(ROOT, 'node_modules/@types');
+    const compile = (file: string) => call(project, process.execPath, TSC, ...options, '--typeRoots', typeRoots, file);
+    expect(await compile('nanogrid.config.ts')).toMatchObject({ exitCode: 0, out: '' });
+    // A compiler that sees no types lets everything pass.
+    await writeFile(join(project, 'wrong.ts'), config.replace('slots: 8', "slots: 'eight'"));
+    expect((await compile('wrong.ts')).out).toMatch(/wrong\.ts\(\d+,\d+\): error TS2322/);
+
+    expect(await nanogrid('config', 'check')).toMatchObject({ exitCode: 0 });
+    const printed = await nanogrid('config', 'print', '--env', 'production', '--json');
+    expect(printed.out).toMatch(/"slots": ?8/);
+  });
+});
