@@ -259,6 +259,7 @@ describe('limits', () => {
   test('a function that eats memory is told of as such, and the next job is served', async () => {
     const result = await worker.run({ 'main.py': 'x = bytearray(400 << 20)\nprint(len(x))' }, { memoryMb: 64 });
     expect(result).toMatchObject({ status: 'FAILED', errorCode: 'NG_OUT_OF_MEMORY', memoryMb: 64 });
+    expect(result.peakMemoryBytes / 2 ** 20).toBeLessThan(90);
     expect((await worker.run({ 'main.py': 'print(1)' })).status).toBe('SUCCESS');
   });
 

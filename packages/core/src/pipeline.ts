@@ -40,7 +40,7 @@ async function attempt(
     const result = await runJob(parts, { job, inputJson, runtime, memoryMb, clock, signal });
     return await publishResult(parts, result, job, signal);
   } catch (error) {
-    if (signal.aborted) return { kind: 'handed-back' };
+    if (signal.aborted && !job.lastAttempt) return { kind: 'handed-back' };
     return publishFailure(parts, NanoGridError.from(error, 'NG_INTERNAL'), job, clock, signal);
   }
 }

@@ -54,7 +54,7 @@ static void handle(uint8_t type, slice_t payload) {
     case FRAME_COMMIT:
       code_commit();
       if (shim_pid > 0) shim_bind(); /* READY follows when the shim has answered */
-      else host_frame(FRAME_READY, NULL, 0);
+      else code_ready();
       break;
     case FRAME_SHIM: shim_start(payload); break;
     case FRAME_RUN: job_start(payload); break;

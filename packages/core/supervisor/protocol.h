@@ -23,7 +23,7 @@ enum {
 /* Supervisor to worker. */
 enum {
   FRAME_HELLO = 0x81,      /* field VERSION */
-  FRAME_READY = 0x82,      /* the next job may come */
+  FRAME_READY = 0x82,      /* the next job may come; after COMMIT with MEMORY_START and CACHE_START */
   FRAME_SHIM_READY = 0x83, /* field VERSION: the language's */
   FRAME_STDOUT = 0x84,
   FRAME_STDERR = 0x85,

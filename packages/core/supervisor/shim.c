@@ -125,7 +125,7 @@ void shim_message(void) {
     read_ready(text);
   } else if (binding && strcmp(text, "BOUND") == 0) {
     binding = false;
-    host_frame(FRAME_READY, NULL, 0);
+    code_ready();
   } else if (job_running() && sscanf(text, "EXIT %d %llu %llu", &status, &cpu, &rss) == 3) {
     job_main_ended(status, cpu, rss);
   } else {

@@ -97,6 +97,7 @@ void put_begin(slice_t fields);
 bool put_active(void);
 void put_data(slice_t data);
 void code_commit(void);
+void code_ready(void);
 bool code_populate(void);
 bool wipe_directory(const char *path);
 

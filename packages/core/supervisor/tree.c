@@ -150,6 +150,17 @@ bool code_populate(void) {
   return whole;
 }
 
+/* What the container holds with the code laid out and the shim ready is the platform's; a job's limit comes on top. */
+void code_ready(void) {
+  static bytes_t fields;
+  memory_t now;
+  meter_read(&now);
+  bytes_clear(&fields);
+  field_u64(&fields, FIELD_MEMORY_START, now.usage);
+  field_u64(&fields, FIELD_CACHE_START, now.cache);
+  host_frame(FRAME_READY, fields.data, fields.length);
+}
+
 void code_commit(void) {
   if (committed || put_active()) host_fatal("code committed out of order");
   committed = true;

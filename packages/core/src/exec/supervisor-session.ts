@@ -142,10 +142,14 @@ export class SupervisorSession {
     return '';
   }
 
-  /** The code is complete: lays out the first working copy. */
-  async commitCode(): Promise<void> {
+  /**
+   * The code is complete: lays out the first working copy and gets the shim ready for it. Returns the bytes of memory
+   * that the container holds then, without page cache; 0 where its counters cannot be read.
+   */
+  async commitCode(): Promise<number> {
     this.#write(frameHeader(Frame.COMMIT, 0));
-    await this.#wait(Frame.READY);
+    const numbers = readNumbers(await this.#wait(Frame.READY));
+    return Math.max(0, (numbers.get(Field.MEMORY_START) ?? 0) - (numbers.get(Field.CACHE_START) ?? 0));
   }
 
   /**

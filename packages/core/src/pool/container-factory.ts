@@ -1,5 +1,6 @@
 /** Makes containers for the pool: knows images, the supervisor's volume, names and labels. Owns what `prepare` found. */
 
+import { randomBytes } from 'node:crypto';
 import type { CoreConfig } from '../config/core-config.js';
 import { NanoGridError } from '../errors.js';
 import type { ImageProgress } from '../images/image-progress.js';
@@ -24,6 +25,8 @@ export class ContainerFactory {
   readonly #options: ContainerFactoryOptions;
   readonly #images = new Map<string, string>();
   #supervisorVolume = '';
+  /** Several workers may live in one process. */
+  readonly #tag = randomBytes(3).toString('hex');
   #serial = 0;
 
   constructor(options: ContainerFactoryOptions) {
@@ -46,7 +49,8 @@ export class ContainerFactory {
   /** A name that no other container of any worker has. */
   name(runtime: Runtime): string {
     const { identity } = this.#options;
-    return `nanogrid-${runtime.name}-${identity.process}-${++this.#serial}`.replaceAll(/[^a-zA-Z0-9_.-]/g, '-');
+    const [pid] = identity.process.split('.');
+    return `nanogrid-${runtime.name}-${pid}-${this.#tag}-${++this.#serial}`;
   }
 
   /** Starts a container of the pool. */

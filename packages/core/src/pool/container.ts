@@ -29,6 +29,9 @@ export type ContainerState = 'creating' | 'idle' | 'bound' | 'busy' | 'retired' 
 /** How long a container may take from its start until it is ready, beside the shim's own time. */
 const START_TIMEOUT_MS = 20_000;
 
+/** What the kernel's own accounting and the next waiting process need on top of what was measured. */
+const MEMORY_SLACK_BYTES = 8 * 2 ** 20;
+
 export interface ContainerEvents {
   onState(container: Container, from: ContainerState | undefined, to: ContainerState): void;
 }
@@ -132,22 +135,26 @@ export class Container {
     this.binding = binding;
     try {
       // The working copy and the pristine one lie in memory; they are the platform's, not the job's.
-      const codeBytes = code.totalBytes > 2 ** 20 ? 2 * code.totalBytes : 0;
-      const needed = (memoryMb + overheadMb(this.runtime)) * 2 ** 20 + codeBytes;
-      if (needed !== this.#memoryBytes) {
-        await (await this.#creating)?.setMemory(needed);
-        this.#memoryBytes = needed;
-      }
+      const overhead = overheadMb(this.runtime) * 2 ** 20 + 2 * code.totalBytes;
+      if (code.totalBytes > 2 ** 20) await this.#setMemory(this.#memoryBytes + overhead);
       for (const file of code.files) {
         const content = await readFile(join(code.directory, file.path));
         await session.put('code', file.path, content, file.executable);
       }
       for (const folder of code.emptyFolders ?? []) session.putFolder(folder);
-      await session.commitCode();
+      const held = await session.commitCode();
+      await this.#setMemory(memoryMb * 2 ** 20 + (held > 0 ? held + MEMORY_SLACK_BYTES : overhead));
     } catch (error) {
       void this.retire('its code could not be laid out');
       throw NanoGridError.from(error, 'NG_CONTAINER_FAILED');
     }
+  }
+
+  async #setMemory(bytes: number): Promise<void> {
+    const whole = Math.ceil(bytes / 2 ** 20) * 2 ** 20;
+    if (whole === this.#memoryBytes) return;
+    await (await this.#creating)?.setMemory(whole);
+    this.#memoryBytes = whole;
   }
 
   /** Runs a job in a container that was taken. Resolves when no process of it is left; the clean-up goes on in `settled`. */

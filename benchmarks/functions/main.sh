@@ -1,0 +1,2 @@
+# What the third-party image runs: nothing but its own shell.
+echo '{"hello":"shell"}'

@@ -1,0 +1,100 @@
+/** Our side: a whole worker on the embedded default, and a client beside it. Owns both, and their folder. */
+
+import { mkdtemp, rm } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { buffer } from 'node:stream/consumers';
+import { setTimeout as sleep } from 'node:timers/promises';
+import { defineRuntime, loadConfig, Worker } from '@nanogrid/core';
+import { local, openLocal } from '@nanogrid/plugin-local';
+import { python } from '@nanogrid/runtime-python';
+import { ZipFile } from 'yazl';
+
+/** A third party's runtime: an image with nothing of ours in it. */
+export const shell = defineRuntime({
+  name: 'shell',
+  image: 'debian:trixie-slim',
+  entrypoints: ['main.sh'],
+  run: ['sh', '{entrypoint}'],
+});
+
+export class BenchWorker {
+  #directory;
+  #worker;
+  #client;
+  #serial = 0;
+
+  /**
+   * Starts a worker; resolves when it is ready.
+   *
+   * @param {{ signal: AbortSignal, onProgress?: (progress: object) => void, settings?: object }} options
+   */
+  static async start({ signal, onProgress, settings = {} }) {
+    const bench = new BenchWorker();
+    bench.#directory = await mkdtemp(join(tmpdir(), 'nanogrid-bench-'));
+    const dataDir = join(bench.#directory, 'data');
+    try {
+      const loaded = await loadConfig({
+        cwd: bench.#directory,
+        overrides: {
+          dataDir,
+          workDir: join(bench.#directory, 'work'),
+          runtimes: [python(), shell],
+          plugins: [local()],
+          ...settings,
+        },
+      });
+      bench.#worker = new Worker({ loaded, ...(onProgress && { onProgress }) });
+      await bench.#worker.start(signal);
+      bench.#client = await openLocal({ directory: dataDir });
+      return bench;
+    } catch (error) {
+      await bench.stop();
+      throw error;
+    }
+  }
+
+  /** Puts an archive of these files into the store; returns its key. */
+  async put(files) {
+    const archive = new ZipFile();
+    for (const [name, content] of Object.entries(files)) archive.addBuffer(Buffer.from(content), name);
+    archive.end();
+    const key = `functions/f${++this.#serial}/code.zip`;
+    await this.#client.code.put({ bucket: undefined, key }, await buffer(archive.outputStream));
+    return key;
+  }
+
+  /**
+   * One job from its submission to its result; how long that took, and the result. Throws where it is no success.
+   *
+   * @param {object} job fields of the message in the camel dialect, without `requestId`
+   * @param {AbortSignal} signal
+   */
+  async run(job, signal) {
+    const requestId = `bench-${++this.#serial}`;
+    const body = { requestId, functionId: job.s3Key.split('/')[1], ...job };
+    const begun = performance.now();
+    await this.#client.queue.send(JSON.stringify(body));
+    const result = await this.#client.results.wait(requestId, signal);
+    const ms = performance.now() - begun;
+    if (result === undefined) throw signal.reason;
+    if (result.status !== 'SUCCESS') throw new Error(`${requestId} failed: ${JSON.stringify(result)}`);
+    return { ms, result };
+  }
+
+  /** Resolves when an idle container waits, and none is being made. */
+  async untilIdle(runtime, signal) {
+    for (;;) {
+      signal.throwIfAborted();
+      const { idle = 0, creating = 0, busy = 0 } = (await this.#worker.status()).pool.runtimes[runtime] ?? {};
+      if (idle > 0 && creating === 0 && busy === 0) return;
+      await sleep(5);
+    }
+  }
+
+  async stop() {
+    await this.#client?.close();
+    await this.#worker?.stop();
+    await rm(this.#directory, { recursive: true, force: true });
+  }
+}

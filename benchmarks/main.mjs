@@ -1,0 +1,76 @@
+/** One run of the benchmarks: both sides in turn, a table, and the files in `results/`. Run it with `npm run bench`. */
+
+import { setMaxListeners } from 'node:events';
+import { fileURLToPath } from 'node:url';
+import { ImageStore } from '@nanogrid/core';
+import { python as pythonRuntime } from '@nanogrid/runtime-python';
+import { hostPython } from './lib/bare-process.mjs';
+import { BenchWorker, shell } from './lib/bench-worker.mjs';
+import { EngineBaselines } from './lib/engine-baselines.mjs';
+import { describeMachine } from './lib/machine.mjs';
+import { measure } from './lib/measure.mjs';
+import { makeResults, renderTable, writeResults } from './lib/report.mjs';
+import { baselineSides, ownSides } from './lib/sides.mjs';
+
+/** A run that hangs ends by itself. */
+const DEADLINE_MS = 10 * 60_000;
+/** Many functions are called once; none of them shall be evicted while another row is measured. */
+const SETTINGS = { pool: { maxContainers: 64 } };
+
+/**
+ * Returns true when every target was met.
+ *
+ * @param {{ rounds: number, interrupted: AbortSignal, folder?: string, say?: (text: string) => void }} options
+ */
+export async function runBenchmarks({ rounds, interrupted, folder, say = console.error }) {
+  const begun = performance.now();
+  const signal = AbortSignal.any([interrupted, AbortSignal.timeout(DEADLINE_MS)]);
+  setMaxListeners(0, signal);
+  const engine = new EngineBaselines();
+  let worker;
+  try {
+    const python = await hostPython();
+    const machine = await describeMachine(engine.docker, python);
+    if (machine.loadBefore > machine.processors / 4)
+      say(`The machine is busy (load ${machine.loadBefore}): do not trust the figures.`);
+    if (python === undefined) say('This host has no python3: the row against its bare process is left out.');
+    say('starting a worker (the first time its images are built, which takes a minute or two)');
+    worker = await BenchWorker.start({ signal, settings: SETTINGS, onProgress: imageProgress(say) });
+    const images = new ImageStore(engine.docker);
+    const [pythonImage, shellImage] = await Promise.all(
+      [pythonRuntime(), shell].map(async (runtime) => (await images.status(runtime)).tag),
+    );
+    const baselines = await baselineSides({ engine, pythonImage, shellImage, python, signal });
+    const own = await ownSides({ worker, signal });
+    const samples = await measure(alternate(own, baselines), { rounds, signal, say });
+    const results = makeResults(samples);
+    console.log(`${machine.cpu}, ${machine.processors} processors, Docker ${machine.engine}, Node ${machine.node}\n`);
+    console.log(renderTable(results));
+    await writeResults(folder ?? fileURLToPath(new URL('./results/', import.meta.url)), results, {
+      ...machine,
+      rounds,
+    });
+    say(`done after ${((performance.now() - begun) / 1000).toFixed(0)} s`);
+    return results.every(({ result }) => result.met !== false);
+  } finally {
+    say('removing containers');
+    await Promise.all([engine.close(), worker?.stop()]);
+  }
+}
+
+/** One of ours, one of theirs, and so on: neither has the better part of a round. */
+function alternate(own, baselines) {
+  const [ours, theirs] = [Object.entries(own), Object.entries(baselines)];
+  const mixed = ours.flatMap((entry, index) => [entry, ...theirs.slice(index, index + 1)]);
+  return Object.fromEntries([...mixed, ...theirs.slice(ours.length)]);
+}
+
+/** Says each new step of an image once. */
+function imageProgress(say) {
+  let last = '';
+  return ({ image, message }) => {
+    const step = `${image}: ${/^Step \d+\/\d+/.exec(message)?.[0] ?? ''}`;
+    if (step !== last) say(`  ${step}`);
+    last = step;
+  };
+}
