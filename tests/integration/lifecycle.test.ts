@@ -59,6 +59,16 @@ describe('the pool', () => {
     expect((runtimes.shell?.bound ?? 0) + (runtimes.shell?.busy ?? 0)).toBeLessThanOrEqual(3);
   });
 
+  test('an idle container waits again even where bound ones have taken all the room', async () => {
+    await using worker = await startTestWorker({ runtimes: [shell], settings: { pool: { maxContainers: 3 } } });
+    for (let n = 1; n <= 5; n++) {
+      await worker.run({ 'main.sh': `echo ${n}` }, { runtime: 'shell', functionId: `f${n}` });
+      const idle = async () => (await worker.worker.status()).pool.runtimes.shell?.idle;
+      await expect.poll(idle, { timeout: 10_000 }).toBe(1);
+    }
+    expect((await containersOf()).length).toBeLessThanOrEqual(3);
+  });
+
   test('an idle container that died is replaced before a job meets it', async () => {
     await using worker = await startTestWorker({ runtimes: [shell] });
     const [before] = await containersOf();

@@ -210,7 +210,7 @@ export class Pool {
       // One container that is being made serves one of the line.
       const coming = expected.get(runtime) ?? 0;
       if (coming > 0) expected.set(runtime, coming - 1);
-      else if (this.#makeRoom()) this.#create(runtime).catch((error) => this.#failOne(runtime, error));
+      else if (this.#makeRoom(true)) this.#create(runtime).catch((error) => this.#failOne(runtime, error));
     }
   }
 
@@ -222,12 +222,15 @@ export class Pool {
     return count;
   }
 
-  /** True when one more container may be made now; the least recently used bound one goes where it must. */
-  #makeRoom(): boolean {
+  /**
+   * True when one more container may be made now; the least recently used bound one goes where it must. For a job that
+   * waits (`urgent`), an idle one of another runtime goes too.
+   */
+  #makeRoom(urgent: boolean): boolean {
     const alive = [...this.#containers].filter(({ state }) => state !== 'retired');
     if (alive.length < this.#options.maxContainers) return true;
     const [oldest] = alive.filter(({ state }) => state === 'bound').sort((a, b) => a.lastUsedAt - b.lastUsedAt);
-    const victim = oldest ?? alive.find(({ state }) => state === 'idle');
+    const victim = oldest ?? (urgent ? alive.find(({ state }) => state === 'idle') : undefined);
     if (!victim) return false;
     void victim.retire('it made room for another function');
     return true;
@@ -252,14 +255,13 @@ export class Pool {
   /** Starts as many idle containers as are missing. */
   #fill(runtime: Runtime): Promise<void>[] {
     let missing = this.#options.sizeOf(runtime);
-    let total = 0;
     for (const { runtime: other, state } of this.#containers) {
-      if (state !== 'retired') total++;
       if (other === runtime && (state === 'idle' || state === 'creating')) missing--;
     }
     missing -= this.#waiters.filter(({ request }) => request.runtime === runtime).length;
-    const room = this.#options.maxContainers - total;
-    return Array.from({ length: Math.max(0, Math.min(missing, room)) }, () => this.#create(runtime));
+    const creations: Promise<void>[] = [];
+    while (missing-- > 0 && this.#makeRoom(false)) creations.push(this.#create(runtime));
+    return creations;
   }
 
   /** The same in the background; after a failure, again with growing delays. */
