@@ -69,6 +69,17 @@ describe('the pool', () => {
     expect((await containersOf()).length).toBeLessThanOrEqual(3);
   });
 
+  test('an idle container waits again after a crowd', async () => {
+    await using worker = await startTestWorker({ runtimes: [shell], settings: { worker: { slots: 4 } } });
+    const key = await worker.put({ 'main.sh': 'echo' });
+    for (let round = 0; round < 5; round++) {
+      const crowd = Array.from({ length: 12 }, () => worker.run(undefined, { key, runtime: 'shell', functionId: 'f' }));
+      await Promise.all(crowd);
+      const idle = async () => (await worker.worker.status()).pool.runtimes.shell?.idle;
+      await expect.poll(idle, { timeout: 10_000 }).toBeGreaterThan(0);
+    }
+  });
+
   test('an idle container that died is replaced before a job meets it', async () => {
     await using worker = await startTestWorker({ runtimes: [shell] });
     const [before] = await containersOf();

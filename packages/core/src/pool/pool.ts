@@ -114,6 +114,8 @@ export class Pool {
       void container.retire('it served its share of jobs');
     }
     this.#dispatch();
+    // While others waited in line, no idle one was made.
+    this.#refill(container.runtime);
   }
 
   stats(): PoolStats {
@@ -290,6 +292,11 @@ export class Pool {
     const before = this.#options.now() - this.#options.idleTimeoutMs;
     for (const container of this.#containers) {
       if (container.state === 'bound' && container.lastUsedAt < before) void container.retire('nobody used it');
+    }
+    // Made for jobs of a crowd that others then served.
+    for (const runtime of this.#runtimes) {
+      const idle = [...this.#containers].filter((one) => one.runtime === runtime && one.state === 'idle');
+      for (const surplus of idle.slice(this.#options.sizeOf(runtime))) void surplus.retire('it was one too many');
     }
   }
 
