@@ -256,6 +256,7 @@ static void report(uint64_t survivors, uint64_t hygiene_us, uint64_t collect_us,
   field_u64(&done, FIELD_SURVIVORS, survivors);
   for (int i = 0; i < STREAMS; i++) field_u64(&done, stream_total[i], job.total[i]);
   field_u64(&done, FIELD_MEMORY_START, job.before.usage);
+  field_u64(&done, FIELD_MEMORY_END, after->usage);
   field_u64(&done, FIELD_MEMORY_PEAK, after->peak);
   field_u64(&done, FIELD_CACHE_START, job.before.cache);
   field_u64(&done, FIELD_CACHE_END, after->cache);

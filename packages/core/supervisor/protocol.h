@@ -82,7 +82,8 @@ enum {
   FIELD_MEMORY_START = 55, /* the container's, in bytes, when the job began */
   FIELD_MEMORY_PEAK = 56,  /* the kernel's high-water mark since it was last reset */
   FIELD_CACHE_START = 57,  /* page cache that is not shared memory */
-  FIELD_CACHE_END = 58
+  FIELD_CACHE_END = 58,
+  FIELD_MEMORY_END = 59 /* the container's, once every process of the job is dead */
 };
 
 /* AREA */

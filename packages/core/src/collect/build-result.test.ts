@@ -25,7 +25,7 @@ const well: RunReport = {
   resultBytes: 0,
   result: Buffer.alloc(0),
   workFiles: new Map(),
-  memory: { startBytes: 0, peakBytes: 0, cacheStartBytes: 0, cacheEndBytes: 0 },
+  memory: { startBytes: 0, endBytes: 0, peakBytes: 0, cacheStartBytes: 0, cacheEndBytes: 0 },
 };
 
 function judge(report: Partial<RunReport>, { handler, stdout = '', stderr = '' }: Record<string, string> = {}) {

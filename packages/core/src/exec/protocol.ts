@@ -73,6 +73,7 @@ export const Field = {
   MEMORY_PEAK: 56,
   CACHE_START: 57,
   CACHE_END: 58,
+  MEMORY_END: 59,
 } as const;
 
 export const Area = { CODE: 0, SHIM: 1, OUTPUT: 2, WORK: 3 } as const;

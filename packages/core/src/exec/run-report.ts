@@ -32,9 +32,10 @@ export interface RunReport {
   /** What the job wrote to descriptor 3, up to the cap. */
   readonly result: Buffer;
   readonly workFiles: ReadonlyMap<string, Buffer>;
-  /** The container's memory when the job began, its high-water mark at the end, and the page cache in it at both. */
+  /** The container's memory when the job began and once it was dead, its high-water mark, and the page cache in it. */
   readonly memory: {
     readonly startBytes: number;
+    readonly endBytes: number;
     readonly peakBytes: number;
     readonly cacheStartBytes: number;
     readonly cacheEndBytes: number;
@@ -66,6 +67,7 @@ export function readRunReport(payload: Buffer, result: Buffer, workFiles: Readon
     workFiles,
     memory: {
       startBytes: count(Field.MEMORY_START),
+      endBytes: count(Field.MEMORY_END),
       peakBytes: count(Field.MEMORY_PEAK),
       cacheStartBytes: count(Field.CACHE_START),
       cacheEndBytes: count(Field.CACHE_END),

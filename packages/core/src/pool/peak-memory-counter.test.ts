@@ -3,7 +3,7 @@ import type { RunReport } from '../exec/run-report.js';
 import { PeakMemoryCounter } from './peak-memory-counter.js';
 
 test('without a counter that can be reset, the figure is the largest process’s', () => {
-  const memory = { startBytes: 10, peakBytes: 500, cacheStartBytes: 0, cacheEndBytes: 0 };
+  const memory = { startBytes: 10, endBytes: 10, peakBytes: 500, cacheStartBytes: 0, cacheEndBytes: 0 };
   const counter = new PeakMemoryCounter();
   counter.reset();
   expect(counter.read({ memory, maxRssBytes: 77 } as RunReport)).toEqual({ peakBytes: 77, peakSource: 'rusage' });

@@ -42,10 +42,12 @@ export class PeakMemoryCounter {
 
   /** The peak of the job that has just ended. */
   read(report: RunReport): PeakMemory {
-    const { startBytes, peakBytes, cacheStartBytes, cacheEndBytes } = report.memory;
+    const { startBytes, endBytes, peakBytes, cacheStartBytes, cacheEndBytes } = report.memory;
     if (!this.#resets || peakBytes === 0) return { peakBytes: report.maxRssBytes, peakSource: 'rusage' };
     const cacheGrowth = Math.max(0, cacheEndBytes - cacheStartBytes);
-    return { peakBytes: Math.max(0, peakBytes - startBytes - cacheGrowth), peakSource: 'cgroup' };
+    // The kernel takes memory that was freed before off its account a moment late: what is left at the end is nearer.
+    const withoutJob = Math.min(startBytes, endBytes);
+    return { peakBytes: Math.max(0, peakBytes - withoutJob - cacheGrowth), peakSource: 'cgroup' };
   }
 
   close(): void {
