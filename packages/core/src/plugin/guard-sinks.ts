@@ -4,11 +4,11 @@
  */
 
 import { setTimeout as wait } from 'node:timers/promises';
+import { withDeadline } from '../concurrency/with-deadline.js';
 import type { Logger } from '../logger.js';
 import { pluginOf } from './label-hooks.js';
 import { pluginError } from './plugin-error.js';
 import { callTap, type RegisteredTap, type TapFailure } from './tap.js';
-import { withDeadline } from './with-deadline.js';
 
 export interface SinkOptions {
   readonly log: Logger;

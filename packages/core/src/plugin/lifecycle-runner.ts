@@ -3,11 +3,11 @@
  * `idle → starting → running → stopped`, each state entered once.
  */
 
+import { withDeadline } from '../concurrency/with-deadline.js';
 import { NanoGridError } from '../errors.js';
 import type { Logger } from '../logger.js';
 import type { Lifecycle } from './plugin.js';
 import { messageOf, pluginError } from './plugin-error.js';
-import { withDeadline } from './with-deadline.js';
 
 /** How one part of a plugin is. */
 export interface PartHealth {

@@ -2,6 +2,7 @@
 
 import type { Duplex } from 'node:stream';
 import Docker from 'dockerode';
+import { withDeadline } from '../concurrency/with-deadline.js';
 import { NanoGridError } from '../errors.js';
 import type {
   ContainerEngine,
@@ -111,7 +112,7 @@ export class DockerEngine implements ContainerEngine {
 
   async #ask<T>(what: string, call: () => Promise<T>, timeoutMs = ANSWER_TIMEOUT_MS): Promise<T> {
     try {
-      return await withDeadline(call(), timeoutMs);
+      return await withDeadline(timeoutMs, call);
     } catch (error) {
       throw describe(error, what);
     }
@@ -156,7 +157,7 @@ class DockerContainer implements EngineContainer {
 
   async setMemory(bytes: number): Promise<void> {
     try {
-      await withDeadline(this.#container.update({ Memory: bytes, MemorySwap: bytes }), ANSWER_TIMEOUT_MS);
+      await withDeadline(ANSWER_TIMEOUT_MS, () => this.#container.update({ Memory: bytes, MemorySwap: bytes }));
     } catch (error) {
       throw describe(error, 'change the memory limit of a container on');
     }
@@ -179,7 +180,7 @@ async function removeContainer(container: Docker.Container): Promise<void> {
     if (status !== 404 && status !== 409) throw describe(error, 'remove a container from');
   });
   try {
-    await withDeadline(gone, REMOVE_TIMEOUT_MS);
+    await withDeadline(REMOVE_TIMEOUT_MS, () => gone);
   } catch (error) {
     throw describe(error, 'remove a container from');
   }
@@ -285,11 +286,4 @@ function describe(error: unknown, what: string): NanoGridError {
     });
   }
   return new NanoGridError('NG_CONTAINER_FAILED', `Cannot ${what} the Docker engine: ${reason}`, { cause: error });
-}
-
-function withDeadline<T>(promise: Promise<T>, timeoutMs: number): Promise<T> {
-  return new Promise((resolve, reject) => {
-    const timer = setTimeout(() => reject(new Error(`no answer within ${timeoutMs / 1000} s`)), timeoutMs);
-    promise.then(resolve, reject).finally(() => clearTimeout(timer));
-  });
 }
