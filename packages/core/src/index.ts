@@ -21,6 +21,7 @@ export { type ImageStatus, ImageStore } from './images/image-store.js';
 export type { SupervisorVolume, SupervisorVolumeOptions } from './images/supervisor-volume.js';
 export type { CodeRef, Dialect, Job } from './job.js';
 export { type LogFn, type Logger, silentLogger } from './logger.js';
+export { NETWORK_GRANTS, type NetworkGrant } from './network/network-grant.js';
 export {
   definePlugin,
   type PluginDefinition,

@@ -6,6 +6,7 @@ import type { CodeCache } from './extract/code-cache.js';
 import type { Hooks } from './hooks.js';
 import type { Job } from './job.js';
 import type { Logger } from './logger.js';
+import type { AiRelay } from './network/ai-relay.js';
 import type { Pool } from './pool/pool.js';
 import type { RuntimeRegistry } from './runtime/runtime-registry.js';
 import type { UnknownFields } from './source/unknown-fields.js';
@@ -19,6 +20,8 @@ export interface PipelineParts {
   readonly pool: Pool;
   /** Memory of jobs that run at once, in MiB. */
   readonly memory: Budget;
+  /** Answers what jobs ask of the LLM service; undefined where none is configured. */
+  readonly aiRelay: AiRelay | undefined;
   readonly outputStore: OutputStore;
   readonly resultStore: ResultStore;
   readonly unknownFields: UnknownFields;

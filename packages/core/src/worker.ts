@@ -15,6 +15,7 @@ import type { ImageProgress } from './images/image-progress.js';
 import { ImageStore } from './images/image-store.js';
 import type { Job } from './job.js';
 import { type Logger, silentLogger } from './logger.js';
+import { AiRelay } from './network/ai-relay.js';
 import { processDelivery } from './pipeline.js';
 import type { PipelineParts } from './pipeline-parts.js';
 import { coreVersion } from './plugin/core-version.js';
@@ -143,10 +144,13 @@ export class Worker {
     this.#stops.push(() => plugins.stop());
     await plugins.start();
 
+    const now = () => performance.now();
     const images = new ImageStore(engine.client);
-    const factory = new ContainerFactory({ engine, images, config, identity: workerIdentity(), log, onProgress });
+    const factory = new ContainerFactory({ engine, images, config, identity: workerIdentity(), log, onProgress, now });
     await factory.prepare(loaded.runtimes, signal);
     await sweepOrphans(engine, workerIdentity(), log);
+    const [anyRuntime] = loaded.runtimes;
+    if (anyRuntime && Object.values(config.network.grants).includes('internet')) await factory.proveNetwork(anyRuntime);
 
     const codeCache = await CodeCache.open({
       directory: config.workDir,
@@ -158,7 +162,6 @@ export class Worker {
     const slots = new Budget(config.worker.slots);
     const sizeOf = (name: string, own: number | undefined) => config.pool.sizes[name] ?? own ?? 1;
     const idle = loaded.runtimes.reduce((sum, { name, pool }) => sum + sizeOf(name, pool?.size), 0);
-    const now = () => performance.now();
     const pool = new Pool(loaded.runtimes, {
       maxContainers: config.pool.maxContainers ?? 2 * slots.total + idle,
       idleTimeoutMs: config.pool.idleTimeoutMs,
@@ -173,6 +176,8 @@ export class Worker {
     await unlessAborted(pool.start(), signal);
 
     const memory = new Budget(config.worker.memoryMb);
+    const aiRelay = config.aiEndpoint === undefined ? undefined : new AiRelay(config.aiEndpoint, log);
+    if (aiRelay) this.#stops.push(() => aiRelay.close());
     const parts: PipelineParts = {
       config,
       hooks,
@@ -180,6 +185,7 @@ export class Worker {
       codeCache,
       pool,
       memory,
+      aiRelay,
       outputStore,
       resultStore,
       unknownFields: new UnknownFields(log),

@@ -93,6 +93,7 @@ void job_start(slice_t fields) {
   vector_t args = {0}, env = {0};
   char *entrypoint = NULL, *handler = NULL;
   uint64_t timeout_ms = 0;
+  bool relay = false;
   slice_t input = {0}, value;
   uint8_t tag;
   add(&args, NULL);
@@ -116,10 +117,12 @@ void job_start(slice_t fields) {
         break;
       }
       case FIELD_WORK_FILE: add_work_file(value); break;
+      case FIELD_RELAY: relay = field_number(value) != 0; break;
       default: host_fatal("unknown field %u of a job", tag);
     }
   if (!timeout_ms || timeout_ms > 86400000u * 7ull) host_fatal("a job without a sensible time limit");
 
+  if (relay) relay_open();
   store_input(input);
   int input_fd = open(INPUT_FILE, O_RDONLY | O_NOFOLLOW | O_CLOEXEC);
   if (input_fd < 0) host_fatal("cannot open the input: %s", strerror(errno));
@@ -267,6 +270,7 @@ bool job_finish_if_over(void) {
   if (!job.running || !job.over) return false;
   uint64_t began = now_us();
   uint64_t survivors = kill_everyone();
+  relay_close();
   for (int i = 0; i < STREAMS; i++) {
     while (job.fds[i] >= 0 && read_stream(i)) continue;
     if (job.fds[i] >= 0) close(job.fds[i]);

@@ -41,6 +41,11 @@ static void configure(slice_t fields) {
 }
 
 static void handle(uint8_t type, slice_t payload) {
+  if (relay_frame(type, payload)) return;
+  if (type == FRAME_EGRESS && !config.uid) {
+    egress_apply(payload);
+    return;
+  }
   if (type == FRAME_CONFIGURE) {
     configure(payload);
     return;
@@ -102,6 +107,7 @@ static int start_signals(void) {
 
 int main(int argc, char **argv) {
   if (argc == 3 && !strcmp(argv[1], "install")) return install_into(argv[2]);
+  if (argc == 2 && !strcmp(argv[1], "addresses")) return print_addresses();
   int fd;
   do fd = open("/dev/null", O_RDWR | O_CLOEXEC);
   while (fd >= 0 && fd < FIRST_FD);
@@ -137,18 +143,21 @@ int main(int argc, char **argv) {
       }
     }
 
-    struct pollfd polled[8] = {{.fd = STDIN_FILENO, .events = POLLIN}, {.fd = signals, .events = POLLIN}};
+    struct pollfd polled[8 + 1 + RELAY_CONNECTIONS] = {{.fd = STDIN_FILENO, .events = POLLIN}, {.fd = signals, .events = POLLIN}};
     int job_fds[3], job_count = job_poll_fds(job_fds);
     nfds_t count = 2;
     polled[count++] = (struct pollfd){.fd = shim_socket, .events = POLLIN}; /* a negative descriptor is passed over */
     polled[count++] = (struct pollfd){.fd = shim_log, .events = POLLIN};
     for (int i = 0; i < job_count; i++) polled[count++] = (struct pollfd){.fd = job_fds[i], .events = POLLIN};
+    nfds_t relay = count;
+    count += relay_poll(polled + relay);
     struct timespec timeout = {wait / 1000000, wait % 1000000 * 1000};
     if (ppoll(polled, count, wait < 0 ? NULL : &timeout, NULL) < 0 && errno != EINTR) return 74;
 
     if (polled[0].revents && !host_read()) return 0; /* the worker is gone: the container ends, and all in it */
-    for (nfds_t i = 4; i < count; i++)
+    for (nfds_t i = 4; i < relay; i++)
       if (polled[i].revents) job_read(polled[i].fd);
+    relay_serve(polled + relay, count - relay);
     if (polled[3].revents) shim_read_log();
     if (polled[2].revents) shim_message();
     if (polled[1].revents) read_signals(signals);

@@ -17,8 +17,21 @@ enum {
   FRAME_COMMIT = 0x04,    /* the code is complete */
   FRAME_SHIM = 0x05,      /* fields ARG+, ENV* */
   FRAME_RUN = 0x06,       /* see below */
-  FRAME_KILL = 0x07       /* end the running job now */
+  FRAME_KILL = 0x07,      /* end the running job now */
+  FRAME_EGRESS = 0x08     /* before CONFIGURE: fields DENY*, ALLOW*; see egress.c */
 };
+
+/* Both ways: a job's connections to the one service it may reach. The payload starts with the connection's number. */
+enum {
+  FRAME_RELAY_OPEN = 0x40,   /* to the worker: a new one */
+  FRAME_RELAY_DATA = 0x41,   /* then bytes */
+  FRAME_RELAY_END = 0x42,    /* no more bytes this way */
+  FRAME_RELAY_RESET = 0x43,  /* it is over, both ways */
+  FRAME_RELAY_CREDIT = 0x44  /* then 4 bytes: so many more bytes may come this way */
+};
+
+#define RELAY_PORT 61434 /* of the job's loopback; above the range that the kernel gives out */
+#define RELAY_CONNECTIONS 16
 
 /* Supervisor to worker. */
 enum {
@@ -63,6 +76,10 @@ enum {
   FIELD_MAX_OUTPUT_FILES = 29,
   FIELD_MAX_OUTPUT_DEPTH = 30,
   FIELD_WORK_FILE = 31, /* 8 bytes: cap; then the path */
+  FIELD_RELAY = 32,     /* the job may reach the one service */
+  /* EGRESS: 4 bytes of an address, 1 of a prefix's length */
+  FIELD_DENY = 33,
+  FIELD_ALLOW = 34,
   /* DONE */
   FIELD_EXIT_CODE = 40,
   FIELD_SIGNAL = 41,

@@ -2,6 +2,7 @@
 #ifndef NANOGRID_SUPERVISOR_H
 #define NANOGRID_SUPERVISOR_H
 
+#include <poll.h>
 #include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
@@ -127,6 +128,17 @@ void job_read(int fd);
 int64_t job_wait_us(void); /* until the next deadline; -1 for none */
 void job_tick(void);
 bool job_finish_if_over(void);
+
+/* relay.c: the one service that a job may reach without a network */
+void relay_open(void);
+void relay_close(void);
+size_t relay_poll(struct pollfd *polled); /* room for 1 + RELAY_CONNECTIONS; returns how many it took */
+void relay_serve(const struct pollfd *polled, size_t used);
+bool relay_frame(uint8_t type, slice_t payload); /* false where the frame is none of the relay's */
+
+/* egress.c: the bounds of a granted network */
+void egress_apply(slice_t fields);
+int print_addresses(void);
 
 /* install.c */
 int install_into(const char *directory);

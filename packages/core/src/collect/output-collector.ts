@@ -3,7 +3,7 @@
  * come. Owns the pending uploads of one job. Names are the job's and are checked here.
  */
 
-import type { Readable } from 'node:stream';
+import type { Duplex, Readable } from 'node:stream';
 import { NanoGridError } from '../errors.js';
 import type { RunSinks } from '../exec/supervisor-session.js';
 import type { OutputError } from '../result.js';
@@ -26,6 +26,7 @@ export class OutputCollector implements RunSinks {
   readonly #jobId: string;
   readonly #signal: AbortSignal;
   readonly #onLog: ((stream: 'stdout' | 'stderr', chunk: Buffer) => void) | undefined;
+  readonly #onRelay: ((connection: Duplex) => void) | undefined;
   readonly #uploads: Promise<{ path: string; url?: string; error?: unknown }>[] = [];
   readonly #errors: OutputError[] = [];
   #overLimit = false;
@@ -35,11 +36,18 @@ export class OutputCollector implements RunSinks {
     jobId: string,
     signal: AbortSignal,
     onLog?: (stream: 'stdout' | 'stderr', chunk: Buffer) => void,
+    onRelay?: (connection: Duplex) => void,
   ) {
     this.#store = store;
     this.#jobId = jobId;
     this.#signal = signal;
     this.#onLog = onLog;
+    this.#onRelay = onRelay;
+  }
+
+  relayed(connection: Duplex): void {
+    if (this.#onRelay) this.#onRelay(connection);
+    else connection.destroy();
   }
 
   stdout(chunk: Buffer): void {

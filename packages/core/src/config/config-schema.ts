@@ -1,5 +1,6 @@
 /** The schema of the configuration: one source for its check, the editors' schema and the reference in the docs. Owns no state. */
 
+import { NETWORK_GRANTS } from '../network/network-grant.js';
 import { DEFAULTS } from './defaults.js';
 
 /** Longest wait that a timer of Node.js can hold, in milliseconds; a longer one would fire at once. */
@@ -53,7 +54,14 @@ const entries = (description: string) => ({
   },
 });
 
-const { worker, http, job, code, output, sandbox, pool } = DEFAULTS;
+const ranges = (description: string, fallback: readonly string[]) => ({
+  type: 'array',
+  items: text('An IPv4 address or range.'),
+  description,
+  default: fallback,
+});
+
+const { worker, http, job, code, output, sandbox, network, pool } = DEFAULTS;
 
 /** The settings, which the base and every overlay may give. */
 export const settingsProperties = {
@@ -138,6 +146,19 @@ export const settingsProperties = {
       pattern: '^[A-Za-z0-9][A-Za-z0-9._-]*$',
       mustBe: 'the name of an OCI runtime',
     },
+  }),
+  network: group('What functions may reach. Without a grant: nothing.', {
+    grants: {
+      type: 'object',
+      description:
+        'By function id, or `*` for every other function: `none`; `ai`, the `aiEndpoint` alone; `internet`, public addresses.',
+      propertyNames: { pattern: '^(\\*|[A-Za-z0-9][A-Za-z0-9._-]{0,127})$', mustBe: 'a function id, or *' },
+      additionalProperties: { type: 'string', enum: NETWORK_GRANTS, description: 'The grant.' },
+      default: network.grants,
+    },
+    dns: ranges('Resolvers of functions with `internet`. Each may be reached, whatever else it serves.', network.dns),
+    allow: ranges('Ranges that `internet` reaches although they are not public.', network.allow),
+    deny: ranges('Ranges that `internet` does not reach although they are public.', network.deny),
   }),
   pool: group('Containers that wait.', {
     maxContainers: count(

@@ -1,5 +1,7 @@
 /** The resolved configuration as core and plugins read it: every value present, checked and in the unit its name says. */
 
+import type { NetworkGrant } from '../network/network-grant.js';
+
 export interface CoreConfig {
   /** Name of the chosen environment overlay; undefined where none was. */
   readonly environment: string | undefined;
@@ -67,6 +69,16 @@ export interface CoreConfig {
     readonly openFiles: number;
     /** OCI runtime, for instance `runsc`. Default: the engine's own. */
     readonly ociRuntime: string | undefined;
+  };
+  readonly network: {
+    /** What functions may reach, by function id; `*` is every other function. Default: `none` for all. */
+    readonly grants: Readonly<Record<string, NetworkGrant>>;
+    /** Resolvers of functions with `internet`. Each may be reached, whatever else it serves. Default `1.1.1.1`, `8.8.8.8`. */
+    readonly dns: readonly string[];
+    /** Ranges that `internet` reaches although they are not public, for instance `10.1.0.0/16`. Default: none. */
+    readonly allow: readonly string[];
+    /** Ranges that `internet` does not reach although they are public. Default: none. */
+    readonly deny: readonly string[];
   };
   readonly pool: {
     /** Most containers at once, idle and bound together. Default: twice the slots plus the idle ones. */

@@ -1,6 +1,8 @@
 /** Completes merged settings: values that depend on others or on the machine, and the checks between values. Owns no state. */
 
 import { dirname, join, resolve } from 'node:path';
+import { parseRange } from '../network/address-range.js';
+import { allowFault } from '../network/egress-policy.js';
 import type { CoreConfig } from './core-config.js';
 import { defaultSlots, defaultWorkerMemoryMb, type Machine } from './defaults.js';
 import { type Layer, layerOf } from './merge-layers.js';
@@ -42,6 +44,7 @@ export function deriveConfig(merged: Record<string, unknown>, context: DeriveCon
     job,
     code: { ...code, allowedBuckets: code.allowedBuckets ?? [code.bucket] },
     output: settings.output,
+    network: settings.network,
     sandbox: { ...sandbox, ociRuntime: sandbox.ociRuntime },
     pool: { ...pool, maxContainers: pool.maxContainers },
     docker: { host: settings.docker?.host },
@@ -78,6 +81,20 @@ export function crossProblems(
   }
   if (config.aiEndpoint !== undefined && !URL.canParse(config.aiEndpoint)) {
     fault('aiEndpoint', config.aiEndpoint, 'must be an http:// or https:// address');
+  }
+  for (const key of ['allow', 'dns'] as const) {
+    for (const text of config.network[key]) {
+      const reason = allowFault(text);
+      if (reason !== undefined) fault(`network.${key}`, text, reason);
+    }
+  }
+  for (const text of config.network.deny) {
+    if (!parseRange(text)) fault('network.deny', text, 'must be an IPv4 address or range like 203.0.113.0/24');
+  }
+  for (const [id, grant] of Object.entries(config.network.grants)) {
+    if (grant === 'ai' && config.aiEndpoint === undefined) {
+      fault(`network.grants.${id}`, grant, 'needs "aiEndpoint", which is not set');
+    }
   }
   for (const [name, size] of Object.entries(pool.sizes)) {
     if (runtimeNames.includes(name)) continue;

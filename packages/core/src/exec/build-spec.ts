@@ -5,6 +5,8 @@ import { NanoGridError } from '../errors.js';
 import type { ExtractedCode } from '../hooks.js';
 import type { Job } from '../job.js';
 import type { JobRun } from '../job-run.js';
+import { relayAddress, withoutCredentials } from '../network/ai-relay.js';
+import { type NetworkGrant, networkGrant } from '../network/network-grant.js';
 import { INPUT_FILE } from '../pool/container-spec.js';
 import type { Runtime } from '../runtime/runtime.js';
 import type { ExecSpec } from './exec-spec.js';
@@ -16,7 +18,7 @@ const MAX_PAYLOAD_VARIABLE_BYTES = 32 << 10;
 export function buildSpec(
   { job, inputJson, runtime }: Pick<JobRun, 'job' | 'inputJson' | 'runtime'>,
   code: ExtractedCode,
-  config: Pick<CoreConfig, 'job' | 'aiEndpoint'>,
+  config: Pick<CoreConfig, 'job' | 'aiEndpoint' | 'network'>,
 ): ExecSpec {
   const entrypoint = job.handler === undefined ? findEntrypoint(runtime, code) : (runtime.entrypoints[0] ?? '');
   if (job.handler !== undefined && !runtime.supports?.handlers) {
@@ -26,16 +28,18 @@ export function buildSpec(
       { hint: `Leave the handler out and name the entry point ${runtime.entrypoints[0]}.` },
     );
   }
+  const network = networkGrant(job.functionId, config);
   return {
     command: runtime.warm ? undefined : commandOf(runtime, entrypoint),
     entrypoint,
     handler: job.handler,
-    env: environmentOf(job, inputJson, runtime, config.aiEndpoint),
+    env: environmentOf(job, inputJson, runtime, aiAddress(config.aiEndpoint, network)),
     timeoutMs: job.timeoutMs ?? config.job.timeoutMs,
     graceMs: config.job.graceMs,
     input: inputJson,
     maxStdoutBytes: config.job.maxLogBytes,
     maxStderrBytes: config.job.maxLogBytes,
+    network,
     workFiles: [],
   };
 }
@@ -58,6 +62,12 @@ function listing(code: ExtractedCode): string {
 
 function commandOf(runtime: Runtime, entrypoint: string): readonly string[] {
   return (runtime.run ?? []).map((argument) => argument.replaceAll('{entrypoint}', entrypoint));
+}
+
+/** Where the job finds the LLM service: the relay, where it was granted; else the name alone, which leads nowhere. */
+function aiAddress(endpoint: string | undefined, network: NetworkGrant): string | undefined {
+  if (endpoint === undefined) return undefined;
+  return network === 'none' ? withoutCredentials(endpoint) : relayAddress(endpoint);
 }
 
 function environmentOf(job: Job, inputJson: string, runtime: Runtime, aiEndpoint: string | undefined) {

@@ -1,5 +1,7 @@
 /** What exactly is run for one job: `beforeExec` may return a changed copy. */
 
+import type { NetworkGrant } from '../network/network-grant.js';
+
 /** A file of the working directory that a plugin wants to read after the job, once every process of it is dead. */
 export interface WorkFileRequest {
   /** Path relative to the working directory. Links are not followed. */
@@ -27,6 +29,8 @@ export interface ExecSpec {
   /** Bytes kept of each stream. */
   readonly maxStdoutBytes: number;
   readonly maxStderrBytes: number;
+  /** What the job may reach. It decides on the container that the job gets. */
+  readonly network: NetworkGrant;
   /** Files that plugins read in `afterExec`. */
   readonly workFiles: readonly WorkFileRequest[];
 }

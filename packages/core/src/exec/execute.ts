@@ -16,7 +16,7 @@ export interface Execution {
 }
 
 export async function execute(
-  { config, outputStore, onLog }: PipelineParts,
+  { config, outputStore, aiRelay, onLog }: PipelineParts,
   run: JobRun,
   container: Container,
   spec: ExecSpec,
@@ -27,10 +27,12 @@ export async function execute(
     job.id,
     signal,
     onLog && ((stream, chunk) => onLog(job, stream, chunk)),
+    (connection) => aiRelay?.serve(connection),
   );
   // A return value may be as large as an input.
   const maxResultBytes = config.job.maxInputBytes;
-  const request = { spec, outputCaps: config.output, maxResultBytes, memoryMb };
+  const relay = aiRelay !== undefined && spec.network !== 'none';
+  const request = { spec, outputCaps: config.output, maxResultBytes, relay, memoryMb };
   const report = await container.run(request, outputs, signal);
   clock.end('exec');
   signal.throwIfAborted();

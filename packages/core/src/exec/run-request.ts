@@ -14,12 +14,14 @@ export interface RunRequest {
   readonly spec: ExecSpec;
   readonly outputCaps: OutputCaps;
   readonly maxResultBytes: number;
+  /** Whether the job may reach the LLM service by way of the worker. */
+  readonly relay: boolean;
   /** Given to a shim for the handler's context. */
   readonly memoryMb: number;
 }
 
 /** Throws `RangeError` where the request does not fit a frame. */
-export function encodeRun({ spec, outputCaps, maxResultBytes, memoryMb }: RunRequest): Buffer {
+export function encodeRun({ spec, outputCaps, maxResultBytes, relay, memoryMb }: RunRequest): Buffer {
   const writer = new FrameWriter();
   if (spec.command) for (const argument of spec.command) writer.bytes(Field.ARG, argument);
   else writer.bytes(Field.ENV, `NANOGRID_MEMORY_MB=${memoryMb}`);
@@ -36,6 +38,7 @@ export function encodeRun({ spec, outputCaps, maxResultBytes, memoryMb }: RunReq
     .number(Field.MAX_OUTPUT_BYTES, outputCaps.maxBytes)
     .number(Field.MAX_OUTPUT_FILES, outputCaps.maxFiles)
     .number(Field.MAX_OUTPUT_DEPTH, outputCaps.maxDepth);
+  if (relay) writer.number(Field.RELAY, 1);
   for (const file of spec.workFiles) {
     const cap = Buffer.alloc(8);
     cap.writeBigUInt64LE(BigInt(Math.min(file.maxBytes, 16 << 20)));

@@ -15,9 +15,11 @@ const request: RunRequest = {
     input: 'null',
     maxStdoutBytes: 10,
     maxStderrBytes: 10,
+    network: 'none',
     workFiles: [],
   },
   outputCaps: { maxBytes: 1, maxFiles: 1, maxDepth: 1 },
+  relay: false,
   maxResultBytes: 1,
   memoryMb: 1,
 };
@@ -43,6 +45,7 @@ function open() {
   );
   const files: { path: string; size: number; body: Readable }[] = [];
   const sinks: RunSinks = {
+    relayed: () => {},
     stdout: () => {},
     stderr: () => {},
     outputFile: (path, size, body) => files.push({ path: path.toString(), size, body }),

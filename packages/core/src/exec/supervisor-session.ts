@@ -3,8 +3,11 @@
  * that runs. The session fails once and for all on a protocol error or the stream's end; the container is then retired.
  */
 
-import { Readable, type Writable } from 'node:stream';
+import { type Duplex, Readable, type Writable } from 'node:stream';
 import { NanoGridError } from '../errors.js';
+import { rangeBytes } from '../network/address-range.js';
+import type { EgressPolicy } from '../network/egress-policy.js';
+import { RelayConnections } from '../network/relay-connections.js';
 import {
   Area,
   Field,
@@ -30,6 +33,8 @@ export interface RunSinks {
   stderr(chunk: Buffer): void;
   /** A file of `/output`. `path` is what the job named it, unchecked, as raw bytes. */
   outputFile(path: Buffer, sizeBytes: number, body: Readable): void;
+  /** A connection of the job to the LLM service, where the request has `relay`. */
+  relayed(connection: Duplex): void;
   /** An entry of `/output` that is not sent, and why; `overLimit` when a cap is the reason. */
   outputSkipped(path: Buffer, reason: string, overLimit: boolean): void;
 }
@@ -70,6 +75,9 @@ export class SupervisorSession {
   #file: IncomingFile | undefined;
   #failure: NanoGridError | undefined;
   #oomKills = 0;
+  readonly #relay = new RelayConnections((frame) => {
+    if (!this.#failure) this.#stream.input.write(frame);
+  });
   /** Frames that came before anyone waited for them: HELLO, or READY after a job. */
   readonly #early: [type: number, payload: Buffer][] = [];
 
@@ -88,12 +96,16 @@ export class SupervisorSession {
     return this.#oomKills;
   }
 
-  /** Waits for HELLO and makes the container ready for code: its user, and the places that are wiped. */
-  async configure(uid: number, wipe: readonly string[]): Promise<void> {
+  /**
+   * Waits for HELLO and makes the container ready for code: its user, the places that are wiped, and the bounds of its
+   * network where it has one.
+   */
+  async configure(uid: number, wipe: readonly string[], egress?: EgressPolicy): Promise<void> {
     const version = readNumbers(await this.#wait(Frame.HELLO)).get(Field.VERSION);
     if (version !== PROTOCOL_VERSION) {
       throw this.fail(`the supervisor speaks protocol ${version}, this worker ${PROTOCOL_VERSION}`);
     }
+    if (egress) this.#write(egressFrame(egress));
     const writer = new FrameWriter().number(Field.UID, uid);
     for (const directory of wipe) writer.bytes(Field.DIR, directory);
     this.#write(writer.frame(Frame.CONFIGURE));
@@ -172,6 +184,7 @@ export class SupervisorSession {
         clearTimeout(backstop);
         signal.removeEventListener('abort', kill);
         this.#job = undefined;
+        this.#relay.close();
       };
       this.#job = {
         sinks,
@@ -186,6 +199,7 @@ export class SupervisorSession {
           reject(error);
         },
       };
+      this.#relay.serve(request.relay ? (connection) => sinks.relayed(connection) : undefined);
       this.#write(encodeRun(request));
       if (signal.aborted) kill();
       else signal.addEventListener('abort', kill, { once: true });
@@ -277,6 +291,7 @@ export class SupervisorSession {
         this.#answer(type, Buffer.from(payload));
         return;
     }
+    if (this.#relay.handle(type, payload)) return;
     if (!job) throw new RangeError(`frame ${type} without a job`);
     if (this.#file && type !== Frame.FILE_DATA) throw new RangeError(`frame ${type} in the middle of a file`);
     switch (type) {
@@ -382,4 +397,11 @@ export class SupervisorSession {
     this.#file?.end();
     this.#file = undefined;
   }
+}
+
+function egressFrame({ deny, allow }: EgressPolicy): Buffer {
+  const writer = new FrameWriter();
+  for (const range of deny) writer.bytes(Field.DENY, rangeBytes(range));
+  for (const range of allow) writer.bytes(Field.ALLOW, rangeBytes(range));
+  return writer.frame(Frame.EGRESS);
 }

@@ -2,6 +2,7 @@
 
 import { type Check, compileSchema } from '../config/check-schema.js';
 import { formatProblem } from '../config/problem.js';
+import { NETWORK_GRANTS } from '../network/network-grant.js';
 
 const MAX_MS = 2 ** 31 - 1;
 const words = { type: 'array', minItems: 1, items: { type: 'string', pattern: '^[^\\u0000]*$' } } as const;
@@ -11,7 +12,17 @@ const execSpecSchema = {
   type: 'object',
   additionalProperties: false,
   // `command` and `handler` may be undefined, which a schema cannot tell from missing.
-  required: ['entrypoint', 'env', 'timeoutMs', 'graceMs', 'input', 'maxStdoutBytes', 'maxStderrBytes', 'workFiles'],
+  required: [
+    'entrypoint',
+    'env',
+    'timeoutMs',
+    'graceMs',
+    'input',
+    'maxStdoutBytes',
+    'maxStderrBytes',
+    'network',
+    'workFiles',
+  ],
   properties: {
     command: words,
     entrypoint: { type: 'string', minLength: 1 },
@@ -26,6 +37,7 @@ const execSpecSchema = {
     input: { type: 'string' },
     maxStdoutBytes: bytes,
     maxStderrBytes: bytes,
+    network: { enum: NETWORK_GRANTS },
     workFiles: {
       type: 'array',
       items: {

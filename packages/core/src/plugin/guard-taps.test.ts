@@ -20,6 +20,7 @@ const spec: ExecSpec = {
   input: 'null',
   maxStdoutBytes: 1,
   maxStderrBytes: 1,
+  network: 'none',
   workFiles: [],
 };
 const result = {

@@ -18,6 +18,26 @@ export interface ContainerSpec {
   readonly volumes: Readonly<Record<string, string>>;
   readonly capabilities: readonly string[];
   readonly ociRuntime: string | undefined;
+  /** Undefined: no network at all. */
+  readonly network: ContainerNetwork | undefined;
+}
+
+/** The way to the outside of a container that was granted it. */
+export interface ContainerNetwork {
+  /** Name of a network of the engine. */
+  readonly name: string;
+  /** Addresses of the resolvers. */
+  readonly dns: readonly string[];
+  readonly sysctls: Readonly<Record<string, string>>;
+}
+
+/** A one-off container that looks at the host's network. It has no capability and nothing to write to. */
+export interface HostNetworkSpec {
+  readonly name: string;
+  readonly image: string;
+  readonly command: readonly string[];
+  readonly labels: Readonly<Record<string, string>>;
+  readonly volumes: Readonly<Record<string, string>>;
 }
 
 /** A started container, attached to its standard streams. */
@@ -63,6 +83,10 @@ export interface ContainerEngine {
   ping(): Promise<void>;
   /** Creates, attaches to and starts a container. Leaves nothing behind when it throws. */
   start(spec: ContainerSpec): Promise<EngineContainer>;
+  /** Makes sure of the network that containers with the outside granted are on. */
+  ensureNetwork(name: string): Promise<void>;
+  /** Runs a container of this worker's to its end, in the host's own network; resolves to what it wrote. */
+  runOnHostNetwork(spec: HostNetworkSpec): Promise<string>;
   /** Containers that carry the label, running or not. */
   list(label: string): Promise<ContainerListing[]>;
   remove(id: string): Promise<void>;

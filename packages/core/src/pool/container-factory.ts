@@ -5,10 +5,12 @@ import type { CoreConfig } from '../config/core-config.js';
 import { NanoGridError } from '../errors.js';
 import type { ImageProgress } from '../images/image-progress.js';
 import type { ImageStore } from '../images/image-store.js';
+import { supervisorPaths } from '../images/supervisor-volume.js';
 import type { Logger } from '../logger.js';
+import { Egress } from '../network/egress.js';
 import type { Runtime } from '../runtime/runtime.js';
-import type { Container } from './container.js';
-import type { ContainerEngine } from './container-engine.js';
+import { Container } from './container.js';
+import type { ContainerEngine, HostNetworkSpec } from './container-engine.js';
 import { containerSpec } from './container-spec.js';
 import { LABELS, type WorkerIdentity } from './worker-identity.js';
 
@@ -18,12 +20,15 @@ export interface ContainerFactoryOptions {
   readonly config: CoreConfig;
   readonly identity: WorkerIdentity;
   readonly log: Logger;
+  /** Monotonic milliseconds. */
+  now(): number;
   readonly onProgress: ((progress: ImageProgress) => void) | undefined;
 }
 
 export class ContainerFactory {
   readonly #options: ContainerFactoryOptions;
   readonly #images = new Map<string, string>();
+  readonly #egress: Egress;
   #supervisorVolume = '';
   /** Several workers may live in one process. */
   readonly #tag = randomBytes(3).toString('hex');
@@ -31,6 +36,8 @@ export class ContainerFactory {
 
   constructor(options: ContainerFactoryOptions) {
     this.#options = options;
+    const { engine, config, now } = options;
+    this.#egress = new Egress({ engine, settings: config.network, addressesSpec: () => this.#addressesSpec(), now });
   }
 
   /** Makes sure of the supervisor and of every runtime's image, side by side. Throws `NG_IMAGE_FAILED`. */
@@ -53,25 +60,62 @@ export class ContainerFactory {
     return `nanogrid-${runtime.name}-${pid}-${this.#tag}-${++this.#serial}`;
   }
 
+  /**
+   * Makes a container with the outside granted, and removes it: whether its bounds can be set here is known before any
+   * job asks for it. Throws `NG_NETWORK_UNSAFE`.
+   */
+  async proveNetwork(runtime: Runtime): Promise<void> {
+    const container = new Container(runtime, this.name(runtime), true, this.#options.log, { onState: () => {} });
+    try {
+      await this.start(runtime, container);
+    } catch (error) {
+      if (error instanceof NanoGridError && error.code === 'NG_NETWORK_UNSAFE') throw error;
+      throw NanoGridError.from(
+        (error as Error).message,
+        'NG_NETWORK_UNSAFE',
+        'a container with a network cannot be made',
+      );
+    }
+    await container.retire('it was made to see that it can be');
+  }
+
   /** Starts a container of the pool. */
   async start(runtime: Runtime, container: Container): Promise<void> {
-    const { engine, config, identity } = this.#options;
+    const { engine, config } = this.#options;
     const image = this.#images.get(runtime.name);
     if (image === undefined) throw new NanoGridError('NG_INTERNAL', `the image of ${runtime.name} was not prepared`);
+    const egress = container.outside ? await this.#egress.grant() : undefined;
     const spec = containerSpec({
       runtime,
       image,
       memoryMb: runtime.limits?.memoryMb ?? config.job.memoryMb,
       name: container.name,
-      labels: {
-        [LABELS.role]: 'job',
-        [LABELS.host]: identity.host,
-        [LABELS.process]: identity.process,
-        [LABELS.runtime]: runtime.name,
-      },
+      labels: this.#labels('job', runtime.name),
       supervisorVolume: this.#supervisorVolume,
+      network: egress?.network,
       config,
     });
-    await container.start(engine, spec);
+    await container.start(engine, spec, egress?.policy);
+  }
+
+  #labels(role: string, runtime: string): Record<string, string> {
+    const { host, process } = this.#options.identity;
+    return {
+      [LABELS.role]: role,
+      [LABELS.host]: host,
+      [LABELS.process]: process,
+      [LABELS.runtime]: runtime,
+    };
+  }
+
+  #addressesSpec(): HostNetworkSpec {
+    const [[runtime, image] = ['', '']] = this.#images;
+    return {
+      name: `nanogrid-addresses-${this.#tag}-${++this.#serial}`,
+      image,
+      command: [supervisorPaths().binary, 'addresses'],
+      labels: this.#labels('probe', runtime),
+      volumes: { [this.#supervisorVolume]: supervisorPaths().mountPoint },
+    };
   }
 }

@@ -4,7 +4,7 @@ import { createHash } from 'node:crypto';
 import type { CoreConfig } from '../config/core-config.js';
 import { supervisorPaths } from '../images/supervisor-volume.js';
 import type { Runtime } from '../runtime/runtime.js';
-import type { ContainerSpec } from './container-engine.js';
+import type { ContainerNetwork, ContainerSpec } from './container-engine.js';
 
 /** Root's own place: pristine code, shim, input. User code can read it and change nothing. */
 const STATE_DIR = '/nanogrid/state';
@@ -18,7 +18,10 @@ export const FUNCTION_DIR = '/function';
 /** The places user code may write to; each is emptied after each job. */
 export const WIPED_DIRECTORIES = [FUNCTION_DIR, '/output', '/tmp', '/var/tmp', '/dev/shm', '/dev/mqueue'] as const;
 
-/** The supervisor's capabilities: to become the job's user, and to signal its processes. None reaches user code. */
+/**
+ * The supervisor's capabilities: to become the job's user, and to signal its processes. None reaches user code.
+ * With the outside granted NET_ADMIN is one of them until the network's bounds are set, and given up before any code comes.
+ */
 export const SUPERVISOR_CAPABILITIES = ['SETUID', 'SETGID', 'KILL'] as const;
 
 /** Memory that a container needs beside the job's own, in MiB: the supervisor, and the runtime's waiting process. */
@@ -33,6 +36,8 @@ export interface ContainerSpecOptions {
   readonly name: string;
   readonly labels: Readonly<Record<string, string>>;
   readonly supervisorVolume: string;
+  /** The way to the outside, where that was granted. */
+  readonly network?: ContainerNetwork | undefined;
   readonly config: Pick<CoreConfig, 'sandbox' | 'code' | 'job'>;
 }
 
@@ -61,8 +66,9 @@ export function containerSpec(options: ContainerSpecOptions): ContainerSpec {
       '/dev/shm': place(sandbox.diskMb, 'noexec,mode=1777'),
     },
     volumes: { [options.supervisorVolume]: supervisorPaths().mountPoint },
-    capabilities: SUPERVISOR_CAPABILITIES,
+    capabilities: options.network ? [...SUPERVISOR_CAPABILITIES, 'NET_ADMIN'] : SUPERVISOR_CAPABILITIES,
     ociRuntime: sandbox.ociRuntime,
+    network: options.network,
   };
 }
 

@@ -19,6 +19,7 @@ import type { RunRequest } from '../exec/run-request.js';
 import { type RunSinks, SupervisorSession } from '../exec/supervisor-session.js';
 import type { ExtractedCode } from '../hooks.js';
 import type { Logger } from '../logger.js';
+import type { EgressPolicy } from '../network/egress-policy.js';
 import type { Runtime } from '../runtime/runtime.js';
 import type { ContainerEngine, ContainerSpec, EngineContainer } from './container-engine.js';
 import { jobUid, overheadMb, SHIM_DIR, WIPED_DIRECTORIES } from './container-spec.js';
@@ -39,6 +40,8 @@ export interface ContainerEvents {
 export class Container {
   readonly runtime: Runtime;
   readonly name: string;
+  /** Whether it is on a network that leads outside. */
+  readonly outside: boolean;
   /** Version of the language, as the shim reported it. */
   runtimeVersion: string | undefined;
   /** What it is bound to; set once. */
@@ -61,9 +64,10 @@ export class Container {
   #removal: Promise<void> | undefined;
   #cleaned: Promise<void> = Promise.resolve();
 
-  constructor(runtime: Runtime, name: string, log: Logger, events: ContainerEvents) {
+  constructor(runtime: Runtime, name: string, outside: boolean, log: Logger, events: ContainerEvents) {
     this.runtime = runtime;
     this.name = name;
+    this.outside = outside;
     this.#log = log.child({ container: name });
     this.#events = events;
     events.onState(this, undefined, this.#state);
@@ -74,7 +78,7 @@ export class Container {
   }
 
   /** Creates and starts the container, and its waiting process. Removes what it made when it throws. */
-  async start(engine: ContainerEngine, spec: ContainerSpec): Promise<void> {
+  async start(engine: ContainerEngine, spec: ContainerSpec, egress?: EgressPolicy): Promise<void> {
     this.#memoryBytes = spec.memoryBytes;
     try {
       this.#creating = engine.start(spec);
@@ -99,7 +103,7 @@ export class Container {
         },
       });
       const shimTime = this.runtime.warm ? (this.runtime.warm.startTimeoutMs ?? 30_000) : 0;
-      await this.#withTimeout(this.#prepare(session), START_TIMEOUT_MS + shimTime);
+      await this.#withTimeout(this.#prepare(session, egress), START_TIMEOUT_MS + shimTime);
       this.#peakMemory.attach(engineContainer.hostPid, engineContainer.id);
     } catch (error) {
       await this.retire('it could not be started');
@@ -110,8 +114,16 @@ export class Container {
     this.#become('idle');
   }
 
-  async #prepare(session: SupervisorSession): Promise<void> {
-    await session.configure(jobUid(this.name), WIPED_DIRECTORIES);
+  async #prepare(session: SupervisorSession, egress: EgressPolicy | undefined): Promise<void> {
+    try {
+      await session.configure(jobUid(this.name), WIPED_DIRECTORIES, egress);
+    } catch (error) {
+      if (!egress) throw error;
+      throw new NanoGridError('NG_NETWORK_UNSAFE', `the bounds of a network cannot be set: ${messageOf(error)}`, {
+        cause: error,
+        hint: 'Take the grants of "internet" out of "network.grants", or use the engine’s own OCI runtime on Linux.',
+      });
+    }
     const { warm } = this.runtime;
     if (!warm) return;
     for (const [name, path] of Object.entries(warm.files)) {
@@ -246,4 +258,8 @@ export class Container {
       clearTimeout(timer);
     }
   }
+}
+
+function messageOf(error: unknown): string {
+  return error instanceof Error ? error.message : String(error);
 }

@@ -10,6 +10,7 @@ import type {
   ContainerSpec,
   EngineContainer,
   EngineInfo,
+  HostNetworkSpec,
 } from './container-engine.js';
 
 /** How long the engine may take to answer a question, in milliseconds; one that hangs is told as such. */
@@ -90,6 +91,57 @@ export class DockerEngine implements ContainerEngine {
     } catch (error) {
       await container.remove({ force: true }).catch(() => {});
       throw error;
+    }
+  }
+
+  async ensureNetwork(name: string): Promise<void> {
+    await this.#ask('make a network on', async () => {
+      const options = { 'com.docker.network.bridge.enable_icc': 'false' };
+      const labels = { 'nanogrid.role': 'egress' };
+      try {
+        await this.client.createNetwork({
+          Name: name,
+          Driver: 'bridge',
+          Options: options,
+          Labels: labels,
+          CheckDuplicate: true,
+        });
+      } catch (error) {
+        if (statusOf(error) !== 409) throw error;
+      }
+    });
+  }
+
+  async runOnHostNetwork({ name, image, command, labels, volumes }: HostNetworkSpec): Promise<string> {
+    const container = this.client.getContainer(name);
+    const run = async () => {
+      await this.client.createContainer({
+        name,
+        Image: image,
+        Entrypoint: [...command],
+        Cmd: [],
+        User: '65534:65534',
+        Labels: { ...labels },
+        HostConfig: {
+          NetworkMode: 'host',
+          ReadonlyRootfs: true,
+          CapDrop: ['ALL'],
+          SecurityOpt: ['no-new-privileges'],
+          IpcMode: 'none',
+          Memory: 64 * 2 ** 20,
+          PidsLimit: 16,
+          Mounts: mountsOf(volumes),
+        },
+      });
+      await container.start();
+      await container.wait();
+      const log = await container.logs({ stdout: true, stderr: false, follow: false });
+      return readLog(log as unknown as Buffer);
+    };
+    try {
+      return await this.#ask('look at the network of', run, START_TIMEOUT_MS);
+    } finally {
+      await container.remove({ force: true }).catch(() => {});
     }
   }
 
@@ -228,11 +280,12 @@ function createOptions(spec: ContainerSpec): Docker.ContainerCreateOptions {
     // When the worker goes, its end of the stream goes, and the supervisor ends the container by itself.
     StdinOnce: true,
     Tty: false,
-    NetworkDisabled: true,
+    NetworkDisabled: spec.network === undefined,
     Healthcheck: { Test: ['NONE'] },
     HostConfig: {
       AutoRemove: true,
-      NetworkMode: 'none',
+      NetworkMode: spec.network?.name ?? 'none',
+      ...(spec.network && { Dns: [...spec.network.dns], Sysctls: { ...spec.network.sysctls } }),
       ReadonlyRootfs: true,
       Privileged: false,
       CapDrop: ['ALL'],
@@ -248,13 +301,7 @@ function createOptions(spec: ContainerSpec): Docker.ContainerCreateOptions {
         { Name: 'memlock', Soft: 65536, Hard: 65536 },
       ],
       Tmpfs: { ...spec.tmpfs },
-      Mounts: Object.entries(spec.volumes).map(([Source, Target]) => ({
-        Type: 'volume' as const,
-        Source,
-        Target,
-        ReadOnly: true,
-        VolumeOptions: { NoCopy: true, Labels: {}, DriverConfig: { Name: '', Options: {} } },
-      })),
+      Mounts: mountsOf(spec.volumes),
       IpcMode: 'none',
       LogConfig: { Type: 'none', Config: {} },
       RestartPolicy: { Name: 'no' },
@@ -262,6 +309,27 @@ function createOptions(spec: ContainerSpec): Docker.ContainerCreateOptions {
       ...(spec.ociRuntime === undefined ? {} : { Runtime: spec.ociRuntime }),
     },
   };
+}
+
+/** Named volumes, read-only. */
+function mountsOf(volumes: Readonly<Record<string, string>>) {
+  return Object.entries(volumes).map(([Source, Target]) => ({
+    Type: 'volume' as const,
+    Source,
+    Target,
+    ReadOnly: true,
+    VolumeOptions: { NoCopy: true, Labels: {}, DriverConfig: { Name: '', Options: {} } },
+  }));
+}
+
+/** The text of a container's log. */
+function readLog(log: Buffer): string {
+  const pieces: Buffer[] = [];
+  demultiplexer(
+    (piece) => pieces.push(piece),
+    () => {},
+  )(log);
+  return Buffer.concat(pieces).toString('utf8');
 }
 
 function statusOf(error: unknown): number | undefined {

@@ -34,9 +34,15 @@ export interface PoolOptions {
   now(): number;
 }
 
-/** What a job needs a container for. */
-export interface PoolRequest {
+/** Containers of one kind are made alike. Only those without a network are made ahead of jobs. */
+interface Kind {
   readonly runtime: Runtime;
+  /** Whether it is on a network that leads outside. */
+  readonly outside: boolean;
+}
+
+/** What a job needs a container for. */
+export interface PoolRequest extends Kind {
   /** Function version, with all that must be equal for a container to be used again. */
   readonly binding: string;
   readonly code: ExtractedCode;
@@ -147,7 +153,7 @@ export class Pool {
     if (this.#stopping) throw stopped();
     let idle: Container | undefined;
     for (const container of this.#containers) {
-      if (container.runtime !== request.runtime) continue;
+      if (!isOfKind(container, request)) continue;
       if (container.state === 'bound' && container.binding === request.binding) {
         container.take();
         return { container, start: 'reused' };
@@ -195,12 +201,9 @@ export class Pool {
   /** Serves the line as far as there is something to serve it with, in order. */
   #dispatch(): void {
     if (this.#stopping) return;
-    const expected = new Map<Runtime, number>();
-    for (const { runtime, state } of this.#containers) {
-      if (state === 'creating') expected.set(runtime, (expected.get(runtime) ?? 0) + 1);
-    }
+    const expected = [...this.#containers].filter(({ state }) => state === 'creating');
     for (const waiter of [...this.#waiters]) {
-      const { runtime, binding } = waiter.request;
+      const { binding } = waiter.request;
       const ahead = this.#ahead(waiter.request, waiter);
       const taken = this.#takeNow(waiter.request, ahead);
       if (taken) {
@@ -210,9 +213,10 @@ export class Pool {
       }
       if (this.#cleaning(binding) > ahead) continue;
       // One container that is being made serves one of the line.
-      const coming = expected.get(runtime) ?? 0;
-      if (coming > 0) expected.set(runtime, coming - 1);
-      else if (this.#makeRoom(true)) this.#create(runtime).catch((error) => this.#failOne(runtime, error));
+      const coming = expected.findIndex((container) => isOfKind(container, waiter.request));
+      if (coming >= 0) expected.splice(coming, 1);
+      else if (this.#makeRoom(true))
+        this.#create(waiter.request).catch((error) => this.#failOne(waiter.request, error));
     }
   }
 
@@ -238,17 +242,17 @@ export class Pool {
     return true;
   }
 
-  async #create(runtime: Runtime): Promise<void> {
+  async #create({ runtime, outside }: Kind): Promise<void> {
     const { log, nameContainer, startContainer } = this.#options;
-    const container = new Container(runtime, nameContainer(runtime), log, this.#events);
+    const container = new Container(runtime, nameContainer(runtime), outside, log, this.#events);
     await startContainer(runtime, container);
     this.#failures.delete(runtime);
     this.#dispatch();
   }
 
   /** A container could not be made: the first of the line that waits for one is told, so that it does not wait for ever. */
-  #failOne(runtime: Runtime, error: unknown): void {
-    const index = this.#waiters.findIndex(({ request }) => request.runtime === runtime);
+  #failOne(kind: Kind, error: unknown): void {
+    const index = this.#waiters.findIndex(({ request }) => isOfKind(request, kind));
     const [waiter] = index < 0 ? [] : this.#waiters.splice(index, 1);
     waiter?.reject(error);
     this.#dispatch();
@@ -257,12 +261,14 @@ export class Pool {
   /** Starts as many idle containers as are missing. */
   #fill(runtime: Runtime): Promise<void>[] {
     let missing = this.#options.sizeOf(runtime);
-    for (const { runtime: other, state } of this.#containers) {
-      if (other === runtime && (state === 'idle' || state === 'creating')) missing--;
+    const kind = { runtime, outside: false };
+    for (const container of this.#containers) {
+      const isComing = container.state === 'idle' || container.state === 'creating';
+      if (isComing && isOfKind(container, kind)) missing--;
     }
-    missing -= this.#waiters.filter(({ request }) => request.runtime === runtime).length;
+    missing -= this.#waiters.filter(({ request }) => isOfKind(request, kind)).length;
     const creations: Promise<void>[] = [];
-    while (missing-- > 0 && this.#makeRoom(false)) creations.push(this.#create(runtime));
+    while (missing-- > 0 && this.#makeRoom(false)) creations.push(this.#create(kind));
     return creations;
   }
 
@@ -283,7 +289,7 @@ export class Pool {
         }, delayMs);
         retry.unref();
         this.#refills.set(runtime, retry);
-        this.#failOne(runtime, error);
+        this.#failOne({ runtime, outside: false }, error);
       });
     }
   }
@@ -296,7 +302,8 @@ export class Pool {
     // Made for jobs of a crowd that others then served.
     for (const runtime of this.#runtimes) {
       const idle = [...this.#containers].filter((one) => one.runtime === runtime && one.state === 'idle');
-      for (const surplus of idle.slice(this.#options.sizeOf(runtime))) void surplus.retire('it was one too many');
+      const wanted = idle.filter(({ outside }) => !outside).slice(0, this.#options.sizeOf(runtime));
+      for (const surplus of idle.filter((one) => !wanted.includes(one))) void surplus.retire('it was one too many');
     }
   }
 
@@ -315,6 +322,10 @@ export class Pool {
       this.#refill(container.runtime);
     });
   }
+}
+
+function isOfKind(one: Kind, other: Kind): boolean {
+  return one.runtime === other.runtime && one.outside === other.outside;
 }
 
 function stopped(): NanoGridError {

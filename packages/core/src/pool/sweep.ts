@@ -10,7 +10,7 @@ const ABANDONED_AFTER_S = 600;
 /** Returns how many were removed. */
 export async function sweepOrphans(engine: ContainerEngine, self: WorkerIdentity, log: Logger): Promise<number> {
   const nowS = Date.now() / 1000;
-  const orphans = (await engine.list(`${LABELS.role}=job`)).filter(({ labels, state, createdAt }) => {
+  const orphans = (await engine.list(LABELS.process)).filter(({ labels, state, createdAt }) => {
     if (isDead(labels, self)) return true;
     const elsewhere = labels[LABELS.host] !== self.host;
     return elsewhere && state !== 'running' && nowS - createdAt > ABANDONED_AFTER_S;

@@ -1,5 +1,6 @@
 /** Lends a container to a job: takes the job's memory from the budget and a container from the pool, and gives both back. */
 
+import type { ExecSpec } from '../exec/exec-spec.js';
 import type { ExtractedCode } from '../hooks.js';
 import type { JobRun } from '../job-run.js';
 import type { PipelineParts } from '../pipeline-parts.js';
@@ -9,14 +10,18 @@ export async function withContainer<T>(
   parts: Pick<PipelineParts, 'pool' | 'memory' | 'log'>,
   { job, runtime, memoryMb, clock, signal }: JobRun,
   code: ExtractedCode,
+  { network }: Pick<ExecSpec, 'network'>,
   use: (container: Container) => Promise<T>,
 ): Promise<T> {
   const returnMemory = await parts.memory.take(memoryMb, signal);
   try {
     // Without an id the function is its code.
     const owner = job.functionId ?? `${job.code.bucket ?? ''}/${job.code.key}`;
-    const binding = JSON.stringify([runtime.name, owner, code.digest, memoryMb]);
-    const { container, start, buildMs } = await parts.pool.acquire({ runtime, binding, code, memoryMb }, signal);
+    const binding = JSON.stringify([runtime.name, owner, code.digest, memoryMb, network]);
+    const { container, start, buildMs } = await parts.pool.acquire(
+      { runtime, outside: network === 'internet', binding, code, memoryMb },
+      signal,
+    );
     clock.phases.start = start;
     clock.end('acquire');
     clock.move('acquire', 'build', buildMs);
