@@ -156,6 +156,11 @@ export const settingsProperties = {
       additionalProperties: { type: 'string', enum: NETWORK_GRANTS, description: 'The grant.' },
       default: network.grants,
     },
+    name: {
+      ...text('The engine’s bridge network of functions with `internet`; made where it is missing.', network.name),
+      pattern: '^(?!(host|none|default|bridge)$)[A-Za-z0-9][A-Za-z0-9_.-]*$',
+      mustBe: 'the name of a network, and none of the engine’s own',
+    },
     dns: ranges('Resolvers of functions with `internet`. Each may be reached, whatever else it serves.', network.dns),
     allow: ranges('Ranges that `internet` reaches although they are not public.', network.allow),
     deny: ranges('Ranges that `internet` does not reach although they are public.', network.deny),

@@ -73,6 +73,11 @@ export interface CoreConfig {
   readonly network: {
     /** What functions may reach, by function id; `*` is every other function. Default: `none` for all. */
     readonly grants: Readonly<Record<string, NetworkGrant>>;
+    /**
+     * The engine's bridge network of functions with `internet`; made where it is missing, with traffic between its
+     * containers off. Default `nanogrid-egress`.
+     */
+    readonly name: string;
     /** Resolvers of functions with `internet`. Each may be reached, whatever else it serves. Default `1.1.1.1`, `8.8.8.8`. */
     readonly dns: readonly string[];
     /** Ranges that `internet` reaches although they are not public, for instance `10.1.0.0/16`. Default: none. */

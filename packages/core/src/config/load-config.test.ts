@@ -92,7 +92,7 @@ describe('defaults', () => {
         cacheBytes: 2_048 * MIB,
       },
       output: { bucket: 'nanogrid-user-data', maxBytes: 64 * MIB, maxFiles: 256, maxDepth: 16 },
-      network: { grants: {}, dns: ['1.1.1.1', '8.8.8.8'], allow: [], deny: [] },
+      network: { grants: {}, name: 'nanogrid-egress', dns: ['1.1.1.1', '8.8.8.8'], allow: [], deny: [] },
       sandbox: { cpus: 1, pids: 128, diskMb: 128, inodes: 16_384, openFiles: 1_024, ociRuntime: undefined },
       pool: { maxContainers: undefined, sizes: {}, idleTimeoutMs: 600_000, maxJobs: 10_000 },
       docker: { host: undefined },

@@ -9,8 +9,6 @@ import { NanoGridError } from '../errors.js';
 import type { ContainerEngine, ContainerNetwork, HostNetworkSpec } from '../pool/container-engine.js';
 import { type EgressPolicy, egressPolicy } from './egress-policy.js';
 
-/** The engine's network: a bridge of NanoGrid's own, whose containers cannot talk to each other. */
-const NETWORK_NAME = 'nanogrid-egress';
 /** Host addresses that were read so long ago are read again, in milliseconds. */
 const ADDRESSES_FRESH_MS = 30_000;
 
@@ -42,9 +40,9 @@ export class Egress {
   /** What a container that is to be made now gets. Throws `NG_NETWORK_UNSAFE` where the host's addresses are not known. */
   async grant(): Promise<EgressGrant> {
     const { engine, settings } = this.#options;
-    const [hostAddresses] = await Promise.all([this.#hostAddresses(), engine.ensureNetwork(NETWORK_NAME)]);
+    const [hostAddresses] = await Promise.all([this.#hostAddresses(), engine.ensureNetwork(settings.name)]);
     return {
-      network: { name: NETWORK_NAME, dns: settings.dns, sysctls: SYSCTLS },
+      network: { name: settings.name, dns: settings.dns, sysctls: SYSCTLS },
       policy: egressPolicy({ ...settings, hostAddresses }),
     };
   }

@@ -1,7 +1,9 @@
 import { expect, test } from 'vitest';
 import { type NetworkGrant, networkGrant } from './network-grant.js';
 
-const config = (grants: Record<string, NetworkGrant>) => ({ network: { grants, dns: [], allow: [], deny: [] } });
+const config = (grants: Record<string, NetworkGrant>) => ({
+  network: { grants, name: 'n', dns: [], allow: [], deny: [] },
+});
 
 test('nothing is granted unless it says so', () => {
   expect(networkGrant('f', config({}))).toBe('none');

@@ -83,7 +83,7 @@ export interface ContainerEngine {
   ping(): Promise<void>;
   /** Creates, attaches to and starts a container. Leaves nothing behind when it throws. */
   start(spec: ContainerSpec): Promise<EngineContainer>;
-  /** Makes sure of the network that containers with the outside granted are on. */
+  /** Makes sure of the network that containers with the outside granted are on. Throws `NG_NETWORK_UNSAFE` where it is no bridge. */
   ensureNetwork(name: string): Promise<void>;
   /** Runs a container of this worker's to its end, in the host's own network; resolves to what it wrote. */
   runOnHostNetwork(spec: HostNetworkSpec): Promise<string>;

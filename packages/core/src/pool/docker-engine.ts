@@ -95,20 +95,23 @@ export class DockerEngine implements ContainerEngine {
   }
 
   async ensureNetwork(name: string): Promise<void> {
-    await this.#ask('make a network on', async () => {
-      const options = { 'com.docker.network.bridge.enable_icc': 'false' };
-      const labels = { 'nanogrid.role': 'egress' };
-      try {
-        await this.client.createNetwork({
-          Name: name,
-          Driver: 'bridge',
-          Options: options,
-          Labels: labels,
-          CheckDuplicate: true,
+    const network = this.client.getNetwork(name);
+    const driver = await this.#ask('look at the networks of', async () => {
+      const found = await network.inspect().catch(unlessMissing);
+      if (found) return found.Driver as string;
+      const Options = { 'com.docker.network.bridge.enable_icc': 'false' };
+      const Labels = { 'nanogrid.role': 'egress' };
+      // 409: another worker has made it at this moment.
+      await this.client
+        .createNetwork({ Name: name, Driver: 'bridge', Options, Labels, CheckDuplicate: true })
+        .catch((error: unknown) => {
+          if (statusOf(error) !== 409) throw error;
         });
-      } catch (error) {
-        if (statusOf(error) !== 409) throw error;
-      }
+      return 'bridge';
+    });
+    if (driver === 'bridge' && name !== 'bridge') return;
+    throw new NanoGridError('NG_NETWORK_UNSAFE', `the network ${name} is no bridge of its own (${driver})`, {
+      hint: 'Name another one in "network.name"; it is made where it is missing.',
     });
   }
 
@@ -330,6 +333,10 @@ function readLog(log: Buffer): string {
     () => {},
   )(log);
   return Buffer.concat(pieces).toString('utf8');
+}
+
+function unlessMissing(error: unknown): undefined {
+  if (statusOf(error) !== 404) throw error;
 }
 
 function statusOf(error: unknown): number | undefined {
