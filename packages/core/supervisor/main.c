@@ -1,5 +1,5 @@
 /* nanogrid-supervisor: PID 1 of every container. Reads frames from the worker on standard input, runs one job at a time
- * as an unprivileged user, answers on standard output. Owns the loop, and the order in which frames may come. */
+ * as an unprivileged user, answers on standard output. Owns the loop, and where the conversation stands. */
 #include <errno.h>
 #include <fcntl.h>
 #include <poll.h>
@@ -17,6 +17,7 @@
 #define FIRST_FD 10        /* a job's descriptors are below */
 
 config_t config;
+order_t order;
 
 uint64_t now_us(void) {
   struct timespec t;
@@ -24,42 +25,29 @@ uint64_t now_us(void) {
   return (uint64_t)t.tv_sec * 1000000 + (uint64_t)t.tv_nsec / 1000;
 }
 
-static void configure(slice_t fields) {
-  if (config.uid) host_fatal("configured twice");
-  uint8_t tag;
-  slice_t value;
-  while (field_next(&fields, &tag, &value)) {
-    if (tag == FIELD_UID) config.uid = (uid_t)field_number(value);
-    if (tag == FIELD_DIR) {
-      if (config.dir_count == MAX_DIRS) host_fatal("too many directories");
-      config.dirs[config.dir_count++] = field_string(value);
-    }
-  }
-  if (config.uid < 1000 || config.uid > 65000) host_fatal("an unacceptable user id");
+static void configure(const configure_request_t *request) {
+  config.uid = request->uid;
+  for (size_t i = 0; i < request->dir_count; i++) config.dirs[config.dir_count++] = string_of(request->dirs[i]);
   if (!wipe_everything()) host_fatal("a writable place is not empty at the start");
   host_frame(FRAME_READY, NULL, 0);
 }
 
 static void handle(uint8_t type, slice_t payload) {
-  if (type == FRAME_CONFIGURE) {
-    configure(payload);
-    return;
-  }
-  if (!config.uid) host_fatal("not configured yet");
-  if (put_active() && type != FRAME_DATA) host_fatal("frame %u in the middle of a file", type);
-  if (job_running() && type != FRAME_KILL) host_fatal("frame %u while a job runs", type);
-  switch (type) {
-    case FRAME_PUT: put_begin(payload); break;
-    case FRAME_DATA: put_data(payload); break;
+  request_t request;
+  problem_t problem = {0};
+  if (!request_take(&order, type, payload, &request, &problem)) host_fatal("%s", problem.text);
+  switch (request.type) {
+    case FRAME_CONFIGURE: configure(&request.configure); break;
+    case FRAME_PUT: put_begin(&request.put); break;
+    case FRAME_DATA: put_data(&request.data); break;
     case FRAME_COMMIT:
       code_commit();
-      if (shim_pid > 0) shim_bind(); /* READY follows when the shim has answered */
+      if (order.binding) shim_bind(); /* READY follows when the shim has answered */
       else code_ready();
       break;
-    case FRAME_SHIM: shim_start(payload); break;
-    case FRAME_RUN: job_start(payload); break;
+    case FRAME_SHIM: shim_start(&request.shim); break;
+    case FRAME_RUN: job_start(&request.run); break;
     case FRAME_KILL: job_kill(); break;
-    default: host_fatal("unknown frame %u", type);
   }
 }
 
@@ -68,7 +56,8 @@ static void handle_frames(void) {
   uint8_t type;
   slice_t payload;
   for (;;) {
-    frame_state_t state = frame_take(&host_in, at, &type, &payload, &total);
+    slice_t rest = {host_in.data ? host_in.data + at : NULL, host_in.length - at};
+    frame_state_t state = frame_take(rest, &type, &payload, &total);
     if (state == FRAME_INVALID) host_fatal("malformed frame");
     if (state == FRAME_NONE) break;
     handle(type, payload);
@@ -119,7 +108,10 @@ int main(int argc, char **argv) {
   for (;;) {
     handle_frames();
     job_tick();
-    if (job_finish_if_over()) continue;
+    if (job_finish_if_over()) {
+      order.running = false;
+      continue;
+    }
 
     int64_t wait = job_wait_us();
     if (!host_pending()) {
