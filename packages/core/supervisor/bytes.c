@@ -30,6 +30,15 @@ void bytes_clear(bytes_t *b) {
   }
 }
 
+void bytes_drop(bytes_t *b, size_t length) {
+  if (length == b->length) {
+    bytes_clear(b);
+  } else if (length) {
+    memmove(b->data, b->data + length, b->length - length);
+    b->length -= length;
+  }
+}
+
 void field_bytes(bytes_t *b, uint8_t tag, const void *data, size_t length) {
   uint8_t head[5] = {tag, (uint8_t)length, (uint8_t)(length >> 8), (uint8_t)(length >> 16), (uint8_t)(length >> 24)};
   bytes_append(b, head, sizeof head);

@@ -63,12 +63,7 @@ static void handle_frames(void) {
     handle(type, payload);
     at += total;
   }
-  if (at == host_in.length) {
-    bytes_clear(&host_in);
-  } else if (at) {
-    memmove(host_in.data, host_in.data + at, host_in.length - at);
-    host_in.length -= at;
-  }
+  bytes_drop(&host_in, at);
 }
 
 static void read_signals(int signals) {

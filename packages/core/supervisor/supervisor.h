@@ -25,6 +25,7 @@ typedef struct {
 void bytes_reserve(bytes_t *b, size_t more);
 void bytes_append(bytes_t *b, const void *data, size_t length);
 void bytes_clear(bytes_t *b); /* keeps at most 256 KiB */
+void bytes_drop(bytes_t *b, size_t length); /* the first ones; at most all */
 void field_bytes(bytes_t *b, uint8_t tag, const void *data, size_t length);
 void field_u64(bytes_t *b, uint8_t tag, uint64_t value);
 
