@@ -143,9 +143,22 @@ static bool take_frames(bytes_t *in, order_t *order, unsigned when) {
   return alive;
 }
 
+/* What the shim says is read the same way: one message, ended by NUL. */
+static void take_answer(const uint8_t *data, size_t size) {
+  char *text = string_of((slice_t){data, size});
+  answer_t answer;
+  if (answer_decode(text, &answer)) {
+    MUST(answer.kind == ANSWER_READY || answer.kind == ANSWER_BOUND || answer.kind == ANSWER_EXIT);
+    MUST(answer.kind != ANSWER_READY || (answer.version >= text && answer.version <= text + strlen(text)));
+    MUST(answer.kind != ANSWER_EXIT || (answer.status >= 0 && answer.status <= 0xffff));
+  }
+  free(text);
+}
+
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size) {
   if (size < 2) return 0;
   unsigned cut = data[0], when = data[1];
+  take_answer(data + 2, size - 2);
   bytes_t in = {0};
   order_t order = {0};
   bool alive = true;

@@ -10,7 +10,16 @@ const docker = createDockerClient(undefined);
 const SUPERVISOR = fileURLToPath(new URL('../../packages/core/supervisor/', import.meta.url));
 const FUZZ = fileURLToPath(new URL('../fuzz/', import.meta.url));
 /** The parts that are pure, and the harness. */
-const UNITS = ['frame.c', 'fields.c', 'requests.c', 'order.c', 'bytes.c', 'strings.c', 'supervisor-fuzz.c'];
+const UNITS = [
+  'frame.c',
+  'fields.c',
+  'requests.c',
+  'answers.c',
+  'order.c',
+  'bytes.c',
+  'strings.c',
+  'supervisor-fuzz.c',
+];
 
 /** Files by name, as they lie in the container. */
 export type Files = Record<string, Buffer | string>;

@@ -95,6 +95,16 @@ typedef struct {
 /* Reads a frame of a known type. False, with the reason, on one that asks for nothing sensible. */
 bool request_decode(uint8_t type, slice_t payload, request_t *request, problem_t *problem);
 
+/* answers.c: what the shim says */
+typedef struct {
+  enum { ANSWER_READY, ANSWER_BOUND, ANSWER_EXIT } kind;
+  const char *version; /* READY */
+  int status;          /* EXIT: as wait4 gives it */
+  uint64_t cpu_us, max_rss;
+} answer_t;
+
+bool answer_decode(const char *text, answer_t *out); /* false for anything else */
+
 /* order.c: which frame may come when */
 typedef struct {
   bool configured, committed, binding, running;

@@ -47,7 +47,7 @@ static void store_input(slice_t input) {
     input.data += n;
     input.length -= (size_t)n;
   }
-  close(fd);
+  if (close(fd) < 0) host_fatal("cannot store the input: %s", strerror(errno));
 }
 
 void job_start(const run_request_t *request) {
@@ -198,7 +198,9 @@ static void report(uint64_t survivors, uint64_t hygiene_us, uint64_t collect_us,
   field_u64(&done, FIELD_COLLECT_US, collect_us);
   field_u64(&done, FIELD_CPU_US, job.cpu_us);
   field_u64(&done, FIELD_MAX_RSS, job.max_rss);
-  field_u64(&done, FIELD_OOM_KILLS, after->oom_kills - job.before.oom_kills);
+  /* A counter that cannot be read once must not look like 2^64 kills. */
+  uint64_t kills = after->oom_kills > job.before.oom_kills ? after->oom_kills - job.before.oom_kills : 0;
+  field_u64(&done, FIELD_OOM_KILLS, kills);
   field_u64(&done, FIELD_SURVIVORS, survivors);
   for (int i = 0; i < STREAMS; i++) field_u64(&done, stream_total[i], job.total[i]);
   field_u64(&done, FIELD_MEMORY_START, job.before.usage);

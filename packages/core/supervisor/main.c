@@ -21,7 +21,7 @@ order_t order;
 
 uint64_t now_us(void) {
   struct timespec t;
-  clock_gettime(CLOCK_MONOTONIC, &t);
+  (void)clock_gettime(CLOCK_MONOTONIC, &t); /* cannot fail: the clock exists and the pointer is good */
   return (uint64_t)t.tv_sec * 1000000 + (uint64_t)t.tv_nsec / 1000;
 }
 
@@ -48,6 +48,7 @@ static void handle(uint8_t type, slice_t payload) {
     case FRAME_SHIM: shim_start(&request.shim); break;
     case FRAME_RUN: job_start(&request.run); break;
     case FRAME_KILL: job_kill(); break;
+    default: host_fatal("frame %u was let through", request.type); /* others are refused before */
   }
 }
 
@@ -80,7 +81,7 @@ static int start_signals(void) {
   sigaddset(&set, SIGTERM);
   sigaddset(&set, SIGINT);
   if (sigprocmask(SIG_BLOCK, &set, NULL) < 0) return -1;
-  signal(SIGPIPE, SIG_IGN);
+  if (signal(SIGPIPE, SIG_IGN) == SIG_ERR) return -1;
   return signalfd(-1, &set, SFD_CLOEXEC | SFD_NONBLOCK);
 }
 
@@ -89,7 +90,8 @@ int main(int argc, char **argv) {
   int fd;
   do fd = open("/dev/null", O_RDWR | O_CLOEXEC);
   while (fd >= 0 && fd < FIRST_FD);
-  if (fd > FIRST_FD) close(fd);
+  if (fd < 0) return 73; /* without them a job's descriptors could fall on each other */
+  if (fd > FIRST_FD) (void)close(fd);
   umask(022);
   host_init();
   int signals = start_signals();

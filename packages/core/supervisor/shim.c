@@ -17,16 +17,19 @@
 
 int shim_socket = -1, shim_log = -1;
 pid_t shim_pid = -1;
-static void read_ready(const char *text) {
+static void read_ready(const char *version) {
   static bytes_t fields;
-  const char *version = text + 6;
+  bytes_clear(&fields);
   order.shim = SHIM_READY;
   field_bytes(&fields, FIELD_VERSION, version, strlen(version));
   host_frame(FRAME_SHIM_READY, fields.data, fields.length);
 }
 
 void shim_bind(void) {
-  if (send(shim_socket, "BIND", 5, MSG_NOSIGNAL) < 0) host_fatal("cannot reach the shim: %s", strerror(errno));
+  ssize_t sent;
+  do sent = send(shim_socket, "BIND", 5, MSG_NOSIGNAL);
+  while (sent < 0 && errno == EINTR);
+  if (sent < 0) host_fatal("cannot reach the shim: %s", strerror(errno));
 }
 
 void shim_start(const shim_request_t *request) {
@@ -34,15 +37,16 @@ void shim_start(const shim_request_t *request) {
   strings_add_fields(&args, request->fields, FIELD_ARG);
   strings_add_fields(&env, request->fields, FIELD_ENV);
   strings_inherit(&env);
-  char uid[40];
-  snprintf(uid, sizeof uid, "NANOGRID_UID=%u", (unsigned)config.uid);
+  char uid[40]; /* longer than any number */
+  (void)snprintf(uid, sizeof uid, "NANOGRID_UID=%u", (unsigned)config.uid);
   strings_add_text(&env, uid);
 
   int sockets[2], log[2];
   if (socketpair(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0, sockets) < 0) host_fatal("socketpair: %s", strerror(errno));
   if (pipe2(log, O_CLOEXEC | O_NONBLOCK) < 0) host_fatal("pipe: %s", strerror(errno));
   int size = 512 << 10;
-  setsockopt(sockets[0], SOL_SOCKET, SO_SNDBUF, &size, sizeof size);
+  /* A job's environment should fit; the kernel's default is what remains where it refuses. */
+  (void)setsockopt(sockets[0], SOL_SOCKET, SO_SNDBUF, &size, sizeof size);
   int null = open("/dev/null", O_RDWR | O_CLOEXEC);
   if (null < 0) host_fatal("/dev/null: %s", strerror(errno));
   int error;
@@ -62,7 +66,7 @@ void shim_start(const shim_request_t *request) {
 void shim_run(const char *entrypoint, const char *handler, uint64_t timeout_ms, const strings_t *env, const int fds[4]) {
   static bytes_t message;
   char ms[24];
-  snprintf(ms, sizeof ms, "%llu", (unsigned long long)timeout_ms);
+  (void)snprintf(ms, sizeof ms, "%llu", (unsigned long long)timeout_ms);
   bytes_append(&message, "RUN", 4);
   bytes_append(&message, entrypoint, strlen(entrypoint) + 1);
   bytes_append(&message, handler, strlen(handler) + 1);
@@ -97,15 +101,15 @@ void shim_message(void) {
     host_fatal("the shim ended");
   }
   text[n] = 0;
-  int status;
-  unsigned long long cpu, rss;
-  if (order.shim != SHIM_READY && strncmp(text, "READY ", 6) == 0) {
-    read_ready(text);
-  } else if (order.binding && strcmp(text, "BOUND") == 0) {
+  answer_t answer;
+  if (!answer_decode(text, &answer)) host_fatal("unexpected message of the shim");
+  if (answer.kind == ANSWER_READY && order.shim != SHIM_READY) {
+    read_ready(answer.version);
+  } else if (answer.kind == ANSWER_BOUND && order.binding) {
     order.binding = false;
     code_ready();
-  } else if (job_running() && sscanf(text, "EXIT %d %llu %llu", &status, &cpu, &rss) == 3) {
-    job_main_ended(status, cpu, rss);
+  } else if (answer.kind == ANSWER_EXIT && job_running()) {
+    job_main_ended(answer.status, answer.cpu_us, answer.max_rss);
   } else {
     host_fatal("unexpected message of the shim");
   }
@@ -113,8 +117,9 @@ void shim_message(void) {
 
 void shim_read_log(void) {
   char text[4096];
-  ssize_t n;
-  while ((n = read(shim_log, text, sizeof text)) > 0) host_frame(FRAME_LOG, text, (size_t)n);
+  ssize_t n = -1;
+  /* Bounded: a shim that never stops talking must not keep the loop from the deadline. */
+  for (int i = 0; i < 16 && (n = read(shim_log, text, sizeof text)) > 0; i++) host_frame(FRAME_LOG, text, (size_t)n);
   if (n == 0) {
     close(shim_log);
     shim_log = -1;

@@ -81,10 +81,12 @@ static bool copy_file(int from, int to) {
   static char buffer[128 << 10];
   for (;;) {
     ssize_t n = read(from, buffer, sizeof buffer);
+    if (n < 0 && errno == EINTR) continue;
     if (n == 0) return true;
     if (n < 0) return false;
     for (ssize_t at = 0; at < n;) {
       ssize_t written = write(to, buffer + at, (size_t)(n - at));
+      if (written < 0 && errno == EINTR) continue;
       if (written <= 0) return false;
       at += written;
     }
@@ -135,6 +137,16 @@ void code_commit(void) {
   if (!code_populate()) host_fatal("the code does not fit the working directory");
 }
 
+/* The next entry but "." and ".."; NULL at the end, or with errno where the listing broke off. */
+static struct dirent *next_entry(DIR *listing) {
+  struct dirent *entry;
+  do {
+    errno = 0;
+    entry = readdir(listing);
+  } while (entry && (strcmp(entry->d_name, ".") == 0 || strcmp(entry->d_name, "..") == 0));
+  return entry;
+}
+
 /* Empties `directory`. A tree of any depth is flattened: folders move to the top and are emptied there, so that neither
  * the stack nor the number of open files depends on what the job left. Returns false where something stayed. */
 static bool empty(int root) {
@@ -148,8 +160,7 @@ static bool empty(int root) {
       if (listing_fd >= 0) close(listing_fd);
       return false;
     }
-    for (struct dirent *entry; (entry = readdir(listing));) {
-      if (!strcmp(entry->d_name, ".") || !strcmp(entry->d_name, "..")) continue;
+    for (struct dirent *entry; (entry = next_entry(listing));) {
       if (unlinkat(root, entry->d_name, 0) == 0) continue;
       if (errno == ENOENT) continue;
       if (errno != EISDIR && errno != EPERM) goto failed;
@@ -163,20 +174,22 @@ static bool empty(int root) {
         goto failed;
       }
       bool moved = true;
-      for (struct dirent *nested; moved && (nested = readdir(inside));) {
-        if (!strcmp(nested->d_name, ".") || !strcmp(nested->d_name, "..")) continue;
+      for (struct dirent *nested; moved && (nested = next_entry(inside));) {
         if (unlinkat(below, nested->d_name, 0) == 0) continue;
         if (unlinkat(below, nested->d_name, AT_REMOVEDIR) == 0) continue;
-        char name[64];
-        do snprintf(name, sizeof name, ".nanogrid-wipe-%u", serial++);
-        while (faccessat(root, name, F_OK, AT_SYMLINK_NOFOLLOW) == 0);
+        char name[64]; /* longer than any number */
+        struct stat taken;
+        do (void)snprintf(name, sizeof name, ".nanogrid-wipe-%u", serial++);
+        while (fstatat(root, name, &taken, AT_SYMLINK_NOFOLLOW) == 0);
         moved = fchmodat(below, nested->d_name, 0700, 0) == 0 && renameat(below, nested->d_name, root, name) == 0;
       }
+      bool whole = moved && errno == 0; /* of the listing, when nothing failed */
       closedir(inside);
-      if (!moved) goto failed;
+      if (!whole) goto failed;
       if (unlinkat(root, entry->d_name, AT_REMOVEDIR) < 0) goto failed;
       again = true;
     }
+    if (errno != 0) goto failed;
     closedir(listing);
     continue;
   failed:

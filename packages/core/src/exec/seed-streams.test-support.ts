@@ -88,7 +88,7 @@ export function fuzzDictionary(): string {
   const words = [
     ...Object.values(Frame).map((type) => frameHeader(type, 0).subarray(0, 4)),
     ...Object.values(Field).flatMap((tag) => [Buffer.from([tag, 8, 0, 0, 0]), Buffer.from([tag, 1, 0, 0, 0])]),
-    ...['../', './', '//', '\0'].map((text) => Buffer.from(text)),
+    ...['../', './', '//', '\0', 'READY ', 'BOUND', 'EXIT 0 1 2'].map((text) => Buffer.from(text)),
   ];
   const escaped = (word: Buffer) => [...word].map((byte) => `\\x${byte.toString(16).padStart(2, '0')}`).join('');
   return `${words.map((word) => `"${escaped(word)}"`).join('\n')}\n`;
