@@ -1,4 +1,4 @@
-/* Growing buffers, and fields inside frames. */
+/* Growing buffers, and fields inside frames as they are written. fields.c reads them. */
 #include <stdlib.h>
 #include <string.h>
 
@@ -30,11 +30,14 @@ void bytes_clear(bytes_t *b) {
   }
 }
 
-uint32_t load_u32(const uint8_t *p) {
-  return (uint32_t)p[0] | (uint32_t)p[1] << 8 | (uint32_t)p[2] << 16 | (uint32_t)p[3] << 24;
+void bytes_drop(bytes_t *b, size_t length) {
+  if (length == b->length) {
+    bytes_clear(b);
+  } else if (length) {
+    memmove(b->data, b->data + length, b->length - length);
+    b->length -= length;
+  }
 }
-
-uint64_t load_u64(const uint8_t *p) { return load_u32(p) | (uint64_t)load_u32(p + 4) << 32; }
 
 void field_bytes(bytes_t *b, uint8_t tag, const void *data, size_t length) {
   uint8_t head[5] = {tag, (uint8_t)length, (uint8_t)(length >> 8), (uint8_t)(length >> 16), (uint8_t)(length >> 24)};
@@ -46,31 +49,4 @@ void field_u64(bytes_t *b, uint8_t tag, uint64_t value) {
   uint8_t raw[8];
   for (int i = 0; i < 8; i++) raw[i] = (uint8_t)(value >> (8 * i));
   field_bytes(b, tag, raw, sizeof raw);
-}
-
-bool field_next(slice_t *rest, uint8_t *tag, slice_t *value) {
-  if (rest->length == 0) return false;
-  if (rest->length < 5) host_fatal("malformed field");
-  size_t length = load_u32(rest->data + 1);
-  if (length > rest->length - 5) host_fatal("field longer than its frame");
-  *tag = rest->data[0];
-  value->data = rest->data + 5;
-  value->length = length;
-  rest->data += 5 + length;
-  rest->length -= 5 + length;
-  return true;
-}
-
-uint64_t field_number(slice_t value) {
-  if (value.length != 8) host_fatal("a number of %zu bytes", value.length);
-  return load_u64(value.data);
-}
-
-char *field_string(slice_t value) {
-  if (memchr(value.data, 0, value.length)) host_fatal("NUL inside a string");
-  char *text = malloc(value.length + 1);
-  if (!text) host_fatal("out of memory");
-  memcpy(text, value.data, value.length);
-  text[value.length] = 0;
-  return text;
 }

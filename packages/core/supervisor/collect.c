@@ -105,7 +105,8 @@ static void collect_directory(walk_t *walk, int fd, const char *prefix, uint64_t
     } else if (depth >= walk->caps->max_depth) {
       skip(path, "folders too deep", true);
     } else {
-      if ((about.st_mode & 0500) != 0500) fchmodat(fd, name, 0700, 0);
+      /* Where the mode cannot be changed, opening says so. */
+      if ((about.st_mode & 0500) != 0500 && fchmodat(fd, name, 0700, 0) < 0) errno = 0;
       int below = openat(fd, name, O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
       if (below < 0) skipped(path, strerror(errno));
       else collect_directory(walk, below, path, depth + 1);

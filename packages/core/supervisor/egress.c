@@ -35,12 +35,12 @@ typedef struct {
   struct nlmsghdr head;
   struct rtmsg route;
   char attributes[128];
-} request_t;
+} netlink_request_t;
 
 static int netlink = -1;
 static uint32_t serial;
 
-static void attribute(request_t *request, unsigned short type, const void *data, size_t length) {
+static void attribute(netlink_request_t *request, unsigned short type, const void *data, size_t length) {
   struct rtattr *at = (struct rtattr *)((char *)request + NLMSG_ALIGN(request->head.nlmsg_len));
   at->rta_type = type;
   at->rta_len = (unsigned short)RTA_LENGTH(length);
@@ -48,8 +48,8 @@ static void attribute(request_t *request, unsigned short type, const void *data,
   request->head.nlmsg_len = NLMSG_ALIGN(request->head.nlmsg_len) + RTA_ALIGN(at->rta_len);
 }
 
-static request_t new_request(unsigned short type, unsigned short flags) {
-  request_t request;
+static netlink_request_t new_request(unsigned short type, unsigned short flags) {
+  netlink_request_t request;
   memset(&request, 0, sizeof request);
   request.head.nlmsg_len = NLMSG_LENGTH(sizeof request.route);
   request.head.nlmsg_type = type;
@@ -59,7 +59,7 @@ static request_t new_request(unsigned short type, unsigned short flags) {
   return request;
 }
 
-static void send_request(const request_t *request) {
+static void send_request(const netlink_request_t *request) {
   if (send(netlink, request, request->head.nlmsg_len, 0) < 0) host_fatal("network: netlink: %s", strerror(errno));
 }
 
@@ -90,7 +90,7 @@ static struct nlmsghdr *next_answer(int *error) {
   }
 }
 
-static int acknowledged(const request_t *request) {
+static int acknowledged(const netlink_request_t *request) {
   int error;
   send_request(request);
   while (next_answer(&error)) continue;
@@ -100,18 +100,27 @@ static int acknowledged(const request_t *request) {
 static route_t read_route(const struct nlmsghdr *message) {
   const struct rtmsg *about = NLMSG_DATA(message);
   route_t route = {.prefix = about->rtm_dst_len, .type = about->rtm_type, .table = about->rtm_table};
-  int length = (int)RTM_PAYLOAD(message);
-  for (const struct rtattr *at = RTM_RTA(about); RTA_OK(at, length); at = RTA_NEXT(at, length)) {
-    if (at->rta_type == RTA_DST) memcpy(&route.address, RTA_DATA(at), 4);
-    if (at->rta_type == RTA_GATEWAY) memcpy(&route.gateway, RTA_DATA(at), 4);
-    if (at->rta_type == RTA_OIF) memcpy(&route.interface, RTA_DATA(at), 4);
+  size_t left = message->nlmsg_len - NLMSG_LENGTH(sizeof *about);
+  for (const char *at = (const char *)about + NLMSG_ALIGN(sizeof *about); left >= sizeof(struct rtattr);) {
+    const struct rtattr *one = (const void *)at;
+    if (one->rta_len < sizeof *one || one->rta_len > left) break;
+    const void *value = RTA_DATA(one);
+    if (one->rta_len >= RTA_LENGTH(4)) {
+      if (one->rta_type == RTA_DST) memcpy(&route.address, value, 4);
+      if (one->rta_type == RTA_GATEWAY) memcpy(&route.gateway, value, 4);
+      if (one->rta_type == RTA_OIF) memcpy(&route.interface, value, 4);
+    }
+    size_t step = RTA_ALIGN(one->rta_len);
+    if (step >= left) break;
+    at += step;
+    left -= step;
   }
   return route;
 }
 
 /* The routes of the main table. */
 static size_t list_routes(route_t *routes) {
-  request_t request = new_request(RTM_GETROUTE, NLM_F_DUMP);
+  netlink_request_t request = new_request(RTM_GETROUTE, NLM_F_DUMP);
   send_request(&request);
   size_t count = 0;
   int error;
@@ -127,7 +136,7 @@ static size_t list_routes(route_t *routes) {
 }
 
 static void change_route(unsigned short type, unsigned short flags, const route_t *route) {
-  request_t request = new_request(type, NLM_F_ACK | flags);
+  netlink_request_t request = new_request(type, NLM_F_ACK | flags);
   request.route.rtm_dst_len = route->prefix;
   request.route.rtm_table = RT_TABLE_MAIN;
   request.route.rtm_protocol = type == RTM_DELROUTE ? 0 : RTPROT_STATIC; /* removed whoever made it */
@@ -145,7 +154,7 @@ static void change_route(unsigned short type, unsigned short flags, const route_
 
 /* Whether the kernel would refuse to send to this address, to whoever asks. */
 static bool is_refused(uint32_t address) {
-  request_t request = new_request(RTM_GETROUTE, 0);
+  netlink_request_t request = new_request(RTM_GETROUTE, 0);
   request.route.rtm_dst_len = 32;
   attribute(&request, RTA_DST, &address, 4);
   send_request(&request);
@@ -154,10 +163,9 @@ static bool is_refused(uint32_t address) {
   return message ? read_route(message).type == RTN_PROHIBIT : error == EACCES;
 }
 
-static route_t read_range(slice_t value, unsigned char type) {
-  if (value.length != 5 || value.data[4] > 32) host_fatal("network: a malformed range");
-  route_t route = {.prefix = value.data[4], .type = type};
-  memcpy(&route.address, value.data, 4);
+static route_t route_of(const range_t *range) {
+  route_t route = {.prefix = range->prefix, .type = range->allow ? RTN_UNICAST : RTN_PROHIBIT};
+  memcpy(&route.address, range->address, sizeof route.address);
   return route;
 }
 
@@ -182,7 +190,7 @@ static void give_up_net_admin(void) {
   if (syscall(SYS_capset, &head, data) < 0) host_fatal("network: capset: %s", strerror(errno));
 }
 
-void egress_apply(slice_t fields) {
+void egress_apply(const egress_request_t *request) {
   netlink = socket(AF_NETLINK, SOCK_RAW | SOCK_CLOEXEC, NETLINK_ROUTE);
   if (netlink < 0) host_fatal("network: netlink: %s", strerror(errno));
   route_t routes[MAX_ROUTES], way_out = {0};
@@ -195,12 +203,9 @@ void egress_apply(slice_t fields) {
   for (size_t i = 0; i < count; i++)
     if (routes[i].prefix != 0) change_route(RTM_DELROUTE, 0, &routes[i]);
 
-  slice_t rest = fields, value;
-  uint8_t tag;
-  while (field_next(&rest, &tag, &value)) {
-    if (tag != FIELD_DENY && tag != FIELD_ALLOW) host_fatal("network: unknown field %u", tag);
-    route_t route = read_range(value, tag == FIELD_DENY ? RTN_PROHIBIT : RTN_UNICAST);
-    if (tag == FIELD_ALLOW) {
+  for (size_t i = 0; i < request->range_count; i++) {
+    route_t route = route_of(&request->ranges[i]);
+    if (request->ranges[i].allow) {
       route.gateway = way_out.gateway;
       route.interface = way_out.interface;
     }
@@ -211,13 +216,12 @@ void egress_apply(slice_t fields) {
   route_t outside = {.type = RTN_UNICAST, .gateway = way_out.gateway, .interface = way_out.interface};
   change_route(RTM_NEWROUTE, NLM_F_CREATE | NLM_F_EXCL, &outside);
 
-  rest = fields;
-  while (field_next(&rest, &tag, &value))
-    if (tag == FIELD_DENY && value.data[4] == 32 && !is_refused(read_range(value, RTN_PROHIBIT).address))
+  for (size_t i = 0; i < request->range_count; i++)
+    if (!request->ranges[i].allow && request->ranges[i].prefix == 32 && !is_refused(route_of(&request->ranges[i]).address))
       host_fatal("network: an address that must not be reached can be");
   if (!is_refused(way_out.gateway)) host_fatal("network: the host can be reached");
   require_no_ipv6();
-  close(netlink);
+  (void)close(netlink); /* nothing was written to a file */
   netlink = -1;
   give_up_net_admin();
 }

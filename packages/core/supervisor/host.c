@@ -10,6 +10,7 @@
 
 #include "supervisor.h"
 
+#define FATAL_TEXT 512
 #define FLUSH_ABOVE (64u << 10)
 
 bytes_t host_in;
@@ -52,7 +53,7 @@ void host_flush(void) {
     struct pollfd writable = {.fd = STDOUT_FILENO, .events = POLLOUT};
     int64_t wait = job_wait_us();
     int timeout = wait < 0 ? 1000 : (int)(wait / 1000) + 1;
-    poll(&writable, 1, timeout);
+    (void)poll(&writable, 1, timeout); /* whatever woke us: the next write tells */
     job_tick();
   }
   bytes_clear(&out);
@@ -60,24 +61,39 @@ void host_flush(void) {
 
 bool host_pending(void) { return out.length > 0; }
 
+static void frame_header(uint8_t head[FRAME_HEADER], uint8_t type, size_t length) {
+  memset(head, 0, FRAME_HEADER);
+  head[0] = type;
+  for (int i = 0; i < 4; i++) head[4 + i] = (uint8_t)(length >> (8 * i));
+}
+
 void host_frame(uint8_t type, const void *payload, size_t length) {
-  uint8_t head[FRAME_HEADER] = {
-      type, 0, 0, 0, (uint8_t)length, (uint8_t)(length >> 8), (uint8_t)(length >> 16), (uint8_t)(length >> 24)};
+  uint8_t head[FRAME_HEADER];
+  frame_header(head, type, length);
+  bytes_reserve(&out, sizeof head + length); /* all of a frame or nothing of it */
   bytes_append(&out, head, sizeof head);
   bytes_append(&out, payload, length);
   if (out.length > FLUSH_ABOVE) host_flush();
 }
 
+/* Takes no memory: the want of it may be the reason. */
 void host_fatal(const char *format, ...) {
-  char text[512];
+  static bool ending;
+  if (ending) _exit(72);
+  ending = true;
+  char text[FATAL_TEXT];
   va_list args;
   va_start(args, format);
-  vsnprintf(text, sizeof text, format, args);
+  int length = vsnprintf(text, sizeof text, format, args);
   va_end(args);
-  static bytes_t fields;
-  field_bytes(&fields, FIELD_MESSAGE, text, strlen(text));
-  field_u64(&fields, FIELD_OOM_KILLS, meter_oom_kills());
-  host_frame(FRAME_FATAL, fields.data, fields.length);
+  size_t size = length < 0 ? 0 : (size_t)length < sizeof text ? (size_t)length : sizeof text - 1;
+  static uint8_t space[FRAME_HEADER + 5 + FATAL_TEXT + 5 + 8];
+  bytes_t frame = {.data = space, .length = FRAME_HEADER, .capacity = sizeof space};
+  field_bytes(&frame, FIELD_MESSAGE, text, size);
+  field_u64(&frame, FIELD_OOM_KILLS, meter_oom_kills());
+  frame_header(space, FRAME_FATAL, frame.length - FRAME_HEADER);
+  host_flush();
+  out = frame; /* what is left in it is the last */
   host_flush();
   _exit(72);
 }
@@ -86,7 +102,7 @@ void host_log(const char *format, ...) {
   char text[1024];
   va_list args;
   va_start(args, format);
-  vsnprintf(text, sizeof text, format, args);
+  (void)vsnprintf(text, sizeof text, format, args); /* cut where it is too long */
   va_end(args);
   host_frame(FRAME_LOG, text, strlen(text));
 }

@@ -33,28 +33,9 @@ static struct {
   uint64_t cpu_us, max_rss;
   memory_t before;
   output_caps_t output_caps;
-  work_file_t work_files[16];
+  work_file_t work_files[MAX_WORK_FILES];
   size_t work_file_count;
 } job;
-
-extern char **environ;
-
-typedef struct {
-  char **items;
-  size_t count;
-} vector_t;
-
-static void add(vector_t *v, char *item) {
-  v->items = realloc(v->items, (v->count + 2) * sizeof *v->items);
-  if (!v->items) host_fatal("out of memory");
-  if (item) v->items[v->count++] = item;
-  v->items[v->count] = NULL;
-}
-
-static void release(vector_t *v) {
-  for (size_t i = 0; i < v->count; i++) free(v->items[i]);
-  free(v->items);
-}
 
 static void store_input(slice_t input) {
   int fd = open(INPUT_FILE, O_WRONLY | O_CREAT | O_TRUNC | O_NOFOLLOW | O_CLOEXEC, 0644);
@@ -66,64 +47,26 @@ static void store_input(slice_t input) {
     input.data += n;
     input.length -= (size_t)n;
   }
-  close(fd);
+  if (close(fd) < 0) host_fatal("cannot store the input: %s", strerror(errno));
 }
 
-/* The container's own environment shows through where the job does not say otherwise. */
-static void inherit_environment(vector_t *env) {
-  size_t own = env->count;
-  for (char **e = environ; *e; e++) {
-    size_t name = strcspn(*e, "=") + 1;
-    bool known = false;
-    for (size_t i = 0; i < own && !known; i++) known = strncmp(env->items[i], *e, name) == 0;
-    if (!known) add(env, strdup(*e));
-  }
-}
-
-static void add_work_file(slice_t value) {
-  if (value.length <= 8 || job.work_file_count == sizeof job.work_files / sizeof *job.work_files)
-    host_fatal("malformed or too many work files");
-  slice_t path = {value.data + 8, value.length - 8};
-  job.work_files[job.work_file_count++] = (work_file_t){field_string(path), load_u64(value.data)};
-}
-
-void job_start(slice_t fields) {
-  if (job.running || put_active()) host_fatal("a job out of order");
+void job_start(const run_request_t *request) {
   memset(&job, 0, sizeof job);
-  vector_t args = {0}, env = {0};
-  char *entrypoint = NULL, *handler = NULL;
-  uint64_t timeout_ms = 0;
-  bool relay = false;
-  slice_t input = {0}, value;
-  uint8_t tag;
-  add(&args, NULL);
-  add(&env, NULL);
-  while (field_next(&fields, &tag, &value)) switch (tag) {
-      case FIELD_ARG: add(&args, field_string(value)); break;
-      case FIELD_ENV: add(&env, field_string(value)); break;
-      case FIELD_ENTRYPOINT: free(entrypoint); entrypoint = field_string(value); break;
-      case FIELD_HANDLER: free(handler); handler = field_string(value); break;
-      case FIELD_INPUT: input = value; break;
-      case FIELD_TIMEOUT_MS: timeout_ms = field_number(value); break;
-      case FIELD_GRACE_MS: job.grace_us = field_number(value) * 1000; break;
-      case FIELD_MAX_STDOUT: job.cap[OUT] = field_number(value); break;
-      case FIELD_MAX_STDERR: job.cap[ERR] = field_number(value); break;
-      case FIELD_MAX_RESULT: job.cap[RESULT] = field_number(value); break;
-      case FIELD_MAX_OUTPUT_BYTES: job.output_caps.max_bytes = field_number(value); break;
-      case FIELD_MAX_OUTPUT_FILES: job.output_caps.max_files = field_number(value); break;
-      case FIELD_MAX_OUTPUT_DEPTH: {
-        uint64_t depth = field_number(value);
-        job.output_caps.max_depth = depth < 128 ? depth : 128; /* each level holds a descriptor */
-        break;
-      }
-      case FIELD_WORK_FILE: add_work_file(value); break;
-      case FIELD_RELAY: relay = field_number(value) != 0; break;
-      default: host_fatal("unknown field %u of a job", tag);
-    }
-  if (!timeout_ms || timeout_ms > 86400000u * 7ull) host_fatal("a job without a sensible time limit");
+  job.grace_us = request->grace_ms * 1000;
+  job.cap[OUT] = request->max_stdout;
+  job.cap[ERR] = request->max_stderr;
+  job.cap[RESULT] = request->max_result;
+  job.output_caps = request->output_caps;
+  for (size_t i = 0; i < request->work_file_count; i++) {
+    const work_file_request_t *file = &request->work_files[i];
+    job.work_files[job.work_file_count++] = (work_file_t){string_of(file->path), file->max_bytes};
+  }
+  strings_t args = {0}, env = {0};
+  strings_add_fields(&args, request->fields, FIELD_ARG);
+  strings_add_fields(&env, request->fields, FIELD_ENV);
 
-  if (relay) relay_open();
-  store_input(input);
+  if (request->relay) relay_open();
+  store_input(request->input);
   int input_fd = open(INPUT_FILE, O_RDONLY | O_NOFOLLOW | O_CLOEXEC);
   if (input_fd < 0) host_fatal("cannot open the input: %s", strerror(errno));
   int ends[STREAMS];
@@ -138,9 +81,9 @@ void job_start(slice_t fields) {
   job.running = true;
   job.main_pid = -1;
   job.start_us = now_us();
-  job.deadline_us = job.start_us + timeout_ms * 1000;
+  job.deadline_us = job.start_us + request->timeout_ms * 1000;
   if (args.count) {
-    inherit_environment(&env);
+    strings_inherit(&env);
     spawn_t how = {.argv = args.items, .envp = env.items, .stdin_fd = input_fd, .stdout_fd = ends[OUT],
                    .stderr_fd = ends[ERR], .extra_fd = ends[RESULT], .as_job = true};
     job.main_pid = spawn(&how, &job.spawn_error);
@@ -150,14 +93,15 @@ void job_start(slice_t fields) {
     }
   } else {
     int fds[4] = {input_fd, ends[OUT], ends[ERR], ends[RESULT]};
-    shim_run(entrypoint ? entrypoint : "", handler ? handler : "", timeout_ms, env.items, fds);
+    char *entrypoint = string_of(request->entrypoint), *handler = string_of(request->handler);
+    shim_run(entrypoint, handler, request->timeout_ms, &env, fds);
+    free(entrypoint);
+    free(handler);
   }
   for (int i = 0; i < STREAMS; i++) close(ends[i]);
   close(input_fd);
-  release(&args);
-  release(&env);
-  free(entrypoint);
-  free(handler);
+  strings_free(&args);
+  strings_free(&env);
 }
 
 bool job_running(void) { return job.running; }
@@ -255,7 +199,9 @@ static void report(uint64_t survivors, uint64_t hygiene_us, uint64_t collect_us,
   field_u64(&done, FIELD_COLLECT_US, collect_us);
   field_u64(&done, FIELD_CPU_US, job.cpu_us);
   field_u64(&done, FIELD_MAX_RSS, job.max_rss);
-  field_u64(&done, FIELD_OOM_KILLS, after->oom_kills - job.before.oom_kills);
+  /* A counter that cannot be read once must not look like 2^64 kills. */
+  uint64_t kills = after->oom_kills > job.before.oom_kills ? after->oom_kills - job.before.oom_kills : 0;
+  field_u64(&done, FIELD_OOM_KILLS, kills);
   field_u64(&done, FIELD_SURVIVORS, survivors);
   for (int i = 0; i < STREAMS; i++) field_u64(&done, stream_total[i], job.total[i]);
   field_u64(&done, FIELD_MEMORY_START, job.before.usage);

@@ -1,5 +1,5 @@
 /* nanogrid-supervisor: PID 1 of every container. Reads frames from the worker on standard input, runs one job at a time
- * as an unprivileged user, answers on standard output. Owns the loop, and the order in which frames may come. */
+ * as an unprivileged user, answers on standard output. Owns the loop, and where the conversation stands. */
 #include <errno.h>
 #include <fcntl.h>
 #include <poll.h>
@@ -17,54 +17,43 @@
 #define FIRST_FD 10        /* a job's descriptors are below */
 
 config_t config;
+order_t order;
 
 uint64_t now_us(void) {
   struct timespec t;
-  clock_gettime(CLOCK_MONOTONIC, &t);
+  (void)clock_gettime(CLOCK_MONOTONIC, &t); /* cannot fail: the clock exists and the pointer is good */
   return (uint64_t)t.tv_sec * 1000000 + (uint64_t)t.tv_nsec / 1000;
 }
 
-static void configure(slice_t fields) {
-  if (config.uid) host_fatal("configured twice");
-  uint8_t tag;
-  slice_t value;
-  while (field_next(&fields, &tag, &value)) {
-    if (tag == FIELD_UID) config.uid = (uid_t)field_number(value);
-    if (tag == FIELD_DIR) {
-      if (config.dir_count == MAX_DIRS) host_fatal("too many directories");
-      config.dirs[config.dir_count++] = field_string(value);
-    }
-  }
-  if (config.uid < 1000 || config.uid > 65000) host_fatal("an unacceptable user id");
+static void configure(const configure_request_t *request) {
+  config.uid = request->uid;
+  for (size_t i = 0; i < request->dir_count; i++) config.dirs[config.dir_count++] = string_of(request->dirs[i]);
   if (!wipe_everything()) host_fatal("a writable place is not empty at the start");
   host_frame(FRAME_READY, NULL, 0);
 }
 
 static void handle(uint8_t type, slice_t payload) {
-  if (relay_frame(type, payload)) return;
-  if (type == FRAME_EGRESS && !config.uid) {
-    egress_apply(payload);
-    return;
-  }
-  if (type == FRAME_CONFIGURE) {
-    configure(payload);
-    return;
-  }
-  if (!config.uid) host_fatal("not configured yet");
-  if (put_active() && type != FRAME_DATA) host_fatal("frame %u in the middle of a file", type);
-  if (job_running() && type != FRAME_KILL) host_fatal("frame %u while a job runs", type);
-  switch (type) {
-    case FRAME_PUT: put_begin(payload); break;
-    case FRAME_DATA: put_data(payload); break;
+  request_t request;
+  problem_t problem = {0};
+  if (!request_take(&order, type, payload, &request, &problem)) host_fatal("%s", problem.text);
+  switch (request.type) {
+    case FRAME_EGRESS: egress_apply(&request.egress); break;
+    case FRAME_RELAY_DATA:
+    case FRAME_RELAY_END:
+    case FRAME_RELAY_RESET:
+    case FRAME_RELAY_CREDIT: relay_frame(request.type, &request.relay); break;
+    case FRAME_CONFIGURE: configure(&request.configure); break;
+    case FRAME_PUT: put_begin(&request.put); break;
+    case FRAME_DATA: put_data(&request.data); break;
     case FRAME_COMMIT:
       code_commit();
-      if (shim_pid > 0) shim_bind(); /* READY follows when the shim has answered */
+      if (order.binding) shim_bind(); /* READY follows when the shim has answered */
       else code_ready();
       break;
-    case FRAME_SHIM: shim_start(payload); break;
-    case FRAME_RUN: job_start(payload); break;
+    case FRAME_SHIM: shim_start(&request.shim); break;
+    case FRAME_RUN: job_start(&request.run); break;
     case FRAME_KILL: job_kill(); break;
-    default: host_fatal("unknown frame %u", type);
+    default: host_fatal("frame %u was let through", request.type); /* others are refused before */
   }
 }
 
@@ -73,18 +62,14 @@ static void handle_frames(void) {
   uint8_t type;
   slice_t payload;
   for (;;) {
-    frame_state_t state = frame_take(&host_in, at, &type, &payload, &total);
+    slice_t rest = {host_in.data ? host_in.data + at : NULL, host_in.length - at};
+    frame_state_t state = frame_take(rest, &type, &payload, &total);
     if (state == FRAME_INVALID) host_fatal("malformed frame");
     if (state == FRAME_NONE) break;
     handle(type, payload);
     at += total;
   }
-  if (at == host_in.length) {
-    bytes_clear(&host_in);
-  } else if (at) {
-    memmove(host_in.data, host_in.data + at, host_in.length - at);
-    host_in.length -= at;
-  }
+  bytes_drop(&host_in, at);
 }
 
 static void read_signals(int signals) {
@@ -101,7 +86,7 @@ static int start_signals(void) {
   sigaddset(&set, SIGTERM);
   sigaddset(&set, SIGINT);
   if (sigprocmask(SIG_BLOCK, &set, NULL) < 0) return -1;
-  signal(SIGPIPE, SIG_IGN);
+  if (signal(SIGPIPE, SIG_IGN) == SIG_ERR) return -1;
   return signalfd(-1, &set, SFD_CLOEXEC | SFD_NONBLOCK);
 }
 
@@ -111,7 +96,8 @@ int main(int argc, char **argv) {
   int fd;
   do fd = open("/dev/null", O_RDWR | O_CLOEXEC);
   while (fd >= 0 && fd < FIRST_FD);
-  if (fd > FIRST_FD) close(fd);
+  if (fd < 0) return 73; /* without them a job's descriptors could fall on each other */
+  if (fd > FIRST_FD) (void)close(fd);
   umask(022);
   host_init();
   int signals = start_signals();
@@ -125,7 +111,10 @@ int main(int argc, char **argv) {
   for (;;) {
     handle_frames();
     job_tick();
-    if (job_finish_if_over()) continue;
+    if (job_finish_if_over()) {
+      order.running = false;
+      continue;
+    }
 
     int64_t wait = job_wait_us();
     if (!host_pending()) {

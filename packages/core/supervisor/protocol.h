@@ -32,6 +32,7 @@ enum {
 
 #define RELAY_PORT 61434 /* of the job's loopback; above the range that the kernel gives out */
 #define RELAY_CONNECTIONS 16
+#define RELAY_WINDOW (64u << 10) /* bytes under way in one direction of a connection */
 
 /* Supervisor to worker. */
 enum {

@@ -14,8 +14,6 @@
 
 #include "supervisor.h"
 
-#define WINDOW (64u << 10)
-
 typedef struct {
   int fd;
   uint32_t id;
@@ -77,14 +75,14 @@ static void accept_one(void) {
   int fd = accept4(listener, NULL, NULL, SOCK_CLOEXEC | SOCK_NONBLOCK);
   if (fd < 0) return; /* gone again, or nothing that another try would not meet */
   int yes = 1;
-  if (setsockopt(fd, IPPROTO_TCP, TCP_NODELAY, &yes, sizeof yes) < 0) { /* only slower */ }
-  connections[count++] = (connection_t){.fd = fd, .id = ++last_id, .credit = WINDOW};
+  (void)setsockopt(fd, IPPROTO_TCP, TCP_NODELAY, &yes, sizeof yes); /* without it only slower */
+  connections[count++] = (connection_t){.fd = fd, .id = ++last_id, .credit = RELAY_WINDOW};
   frame(FRAME_RELAY_OPEN, last_id, NULL, 0);
 }
 
 /* False when the connection is over. */
 static bool read_one(connection_t *c) {
-  static char buffer[WINDOW];
+  static char buffer[RELAY_WINDOW];
   ssize_t n = read(c->fd, buffer, c->credit < sizeof buffer ? c->credit : sizeof buffer);
   if (n < 0) return errno == EAGAIN || errno == EINTR;
   if (n == 0) {
@@ -97,6 +95,12 @@ static bool read_one(connection_t *c) {
   return true;
 }
 
+/* The worker sends no more, and the job has taken all of it. False when that ends the connection. */
+static bool end_one(connection_t *c) {
+  (void)shutdown(c->fd, SHUT_WR); /* fails only where the job has gone */
+  return !c->read_end;
+}
+
 static bool write_one(connection_t *c) {
   size_t done = 0;
   while (done < c->out.length) {
@@ -107,13 +111,10 @@ static bool write_one(connection_t *c) {
     done += (size_t)n;
   }
   if (done == 0) return true;
-  memmove(c->out.data, c->out.data + done, c->out.length - done);
-  c->out.length -= done;
+  bytes_drop(&c->out, done);
   uint8_t taken[4] = {(uint8_t)done, (uint8_t)(done >> 8), (uint8_t)(done >> 16), (uint8_t)(done >> 24)};
   frame(FRAME_RELAY_CREDIT, c->id, taken, sizeof taken);
-  if (c->out.length || !c->write_end) return true;
-  shutdown(c->fd, SHUT_WR); /* fails only where the job has gone */
-  return !c->read_end;
+  return c->out.length || !c->write_end || end_one(c);
 }
 
 void relay_serve(const struct pollfd *polled, size_t used) {
@@ -133,36 +134,26 @@ void relay_serve(const struct pollfd *polled, size_t used) {
   if (newcomer && count < RELAY_CONNECTIONS) accept_one();
 }
 
-bool relay_frame(uint8_t type, slice_t payload) {
-  if (type != FRAME_RELAY_DATA && type != FRAME_RELAY_END && type != FRAME_RELAY_RESET && type != FRAME_RELAY_CREDIT)
-    return false;
-  if (payload.length < 4) host_fatal("malformed frame %u", type);
-  uint32_t id = load_u32(payload.data);
+void relay_frame(uint8_t type, const relay_request_t *request) {
   size_t i = 0;
-  while (i < count && connections[i].id != id) i++;
-  if (i == count) return true; /* it ended while the frame was on its way */
+  while (i < count && connections[i].id != request->id) i++;
+  if (i == count) return; /* it ended while the frame was on its way */
   connection_t *c = &connections[i];
-  size_t length = payload.length - 4;
   bool alive = true;
   if (type == FRAME_RELAY_DATA) {
-    if (length > WINDOW - c->out.length) host_fatal("more data than a connection can hold");
-    bytes_append(&c->out, payload.data + 4, length);
+    if (request->bytes.length > RELAY_WINDOW - c->out.length) host_fatal("more data than a connection can hold");
+    bytes_append(&c->out, request->bytes.data, request->bytes.length);
     alive = write_one(c);
   } else if (type == FRAME_RELAY_END) {
     c->write_end = true;
-    if (!c->out.length) {
-      shutdown(c->fd, SHUT_WR);
-      alive = !c->read_end;
-    }
+    if (!c->out.length) alive = end_one(c);
   } else if (type == FRAME_RELAY_CREDIT) {
-    if (length != 4 || load_u32(payload.data + 4) > WINDOW - c->credit) host_fatal("malformed frame %u", type);
-    c->credit += load_u32(payload.data + 4);
+    if (request->credit > RELAY_WINDOW - c->credit) host_fatal("credit for what was not sent");
+    c->credit += request->credit;
   } else {
     alive = false;
   }
-  if (!alive) {
-    if (type != FRAME_RELAY_RESET) frame(FRAME_RELAY_RESET, id, NULL, 0);
-    forget(i);
-  }
-  return true;
+  if (alive) return;
+  if (type != FRAME_RELAY_RESET) frame(FRAME_RELAY_RESET, request->id, NULL, 0);
+  forget(i);
 }

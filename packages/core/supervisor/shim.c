@@ -17,79 +17,61 @@
 
 int shim_socket = -1, shim_log = -1;
 pid_t shim_pid = -1;
-static bool shim_ready, binding;
-
-static void read_ready(const char *text) {
+static void read_ready(const char *version) {
   static bytes_t fields;
-  const char *version = text + 6;
-  shim_ready = true;
+  bytes_clear(&fields);
+  order.shim = SHIM_READY;
   field_bytes(&fields, FIELD_VERSION, version, strlen(version));
   host_frame(FRAME_SHIM_READY, fields.data, fields.length);
 }
 
 void shim_bind(void) {
-  if (!shim_ready) host_fatal("code for a shim that is not ready");
-  binding = true;
-  if (send(shim_socket, "BIND", 5, MSG_NOSIGNAL) < 0) host_fatal("cannot reach the shim: %s", strerror(errno));
+  ssize_t sent;
+  do sent = send(shim_socket, "BIND", 5, MSG_NOSIGNAL);
+  while (sent < 0 && errno == EINTR);
+  if (sent < 0) host_fatal("cannot reach the shim: %s", strerror(errno));
 }
 
-extern char **environ;
-
-static char **vector_add(char **vector, size_t *count, char *item) {
-  vector = realloc(vector, (*count + 2) * sizeof *vector);
-  if (!vector) host_fatal("out of memory");
-  vector[(*count)++] = item;
-  vector[*count] = NULL;
-  return vector;
-}
-
-void shim_start(slice_t fields) {
-  if (shim_pid > 0) host_fatal("the shim is running already");
-  char **argv = NULL, **envp = NULL;
-  size_t argc = 0, envc = 0;
-  uint8_t tag;
-  slice_t value;
-  for (char **e = environ; *e; e++) envp = vector_add(envp, &envc, *e);
-  while (field_next(&fields, &tag, &value)) {
-    if (tag == FIELD_ARG) argv = vector_add(argv, &argc, field_string(value));
-    if (tag == FIELD_ENV) envp = vector_add(envp, &envc, field_string(value));
-  }
-  if (!argc) host_fatal("a shim without a command");
-  char uid[40];
-  snprintf(uid, sizeof uid, "NANOGRID_UID=%u", (unsigned)config.uid);
-  envp = vector_add(envp, &envc, uid);
+void shim_start(const shim_request_t *request) {
+  strings_t args = {0}, env = {0};
+  strings_add_fields(&args, request->fields, FIELD_ARG);
+  strings_add_fields(&env, request->fields, FIELD_ENV);
+  strings_inherit(&env);
+  char uid[40]; /* longer than any number */
+  (void)snprintf(uid, sizeof uid, "NANOGRID_UID=%u", (unsigned)config.uid);
+  strings_add_text(&env, uid);
 
   int sockets[2], log[2];
   if (socketpair(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0, sockets) < 0) host_fatal("socketpair: %s", strerror(errno));
   if (pipe2(log, O_CLOEXEC | O_NONBLOCK) < 0) host_fatal("pipe: %s", strerror(errno));
   int size = 512 << 10;
-  setsockopt(sockets[0], SOL_SOCKET, SO_SNDBUF, &size, sizeof size);
+  /* A job's environment should fit; the kernel's default is what remains where it refuses. */
+  (void)setsockopt(sockets[0], SOL_SOCKET, SO_SNDBUF, &size, sizeof size);
   int null = open("/dev/null", O_RDWR | O_CLOEXEC);
   if (null < 0) host_fatal("/dev/null: %s", strerror(errno));
   int error;
-  spawn_t how = {.argv = argv, .envp = envp, .stdin_fd = null, .stdout_fd = log[1], .stderr_fd = log[1],
+  spawn_t how = {.argv = args.items, .envp = env.items, .stdin_fd = null, .stdout_fd = log[1], .stderr_fd = log[1],
                  .extra_fd = sockets[1], .as_job = false};
   shim_pid = spawn(&how, &error);
-  if (shim_pid < 0) host_fatal("cannot start the shim %s: %s", argv[0], strerror(error));
+  if (shim_pid < 0) host_fatal("cannot start the shim %s: %s", args.items[0], strerror(error));
   close(null);
   close(sockets[1]);
   close(log[1]);
   shim_socket = sockets[0];
   shim_log = log[0];
-  free(argv);
-  free(envp);
+  strings_free(&args);
+  strings_free(&env);
 }
 
-void shim_run(const char *entrypoint, const char *handler, uint64_t timeout_ms, char **env, const int fds[4]) {
-  if (!shim_ready) host_fatal("a job for a shim that is not ready");
+void shim_run(const char *entrypoint, const char *handler, uint64_t timeout_ms, const strings_t *env, const int fds[4]) {
   static bytes_t message;
   char ms[24];
-  snprintf(ms, sizeof ms, "%llu", (unsigned long long)timeout_ms);
+  (void)snprintf(ms, sizeof ms, "%llu", (unsigned long long)timeout_ms);
   bytes_append(&message, "RUN", 4);
   bytes_append(&message, entrypoint, strlen(entrypoint) + 1);
   bytes_append(&message, handler, strlen(handler) + 1);
   bytes_append(&message, ms, strlen(ms) + 1);
-  for (char **e = env; *e; e++) bytes_append(&message, *e, strlen(*e) + 1);
+  for (size_t i = 0; i < env->count; i++) bytes_append(&message, env->items[i], strlen(env->items[i]) + 1);
 
   struct iovec part = {.iov_base = message.data, .iov_len = message.length};
   union {
@@ -119,15 +101,15 @@ void shim_message(void) {
     host_fatal("the shim ended");
   }
   text[n] = 0;
-  int status;
-  unsigned long long cpu, rss;
-  if (!shim_ready && strncmp(text, "READY ", 6) == 0) {
-    read_ready(text);
-  } else if (binding && strcmp(text, "BOUND") == 0) {
-    binding = false;
+  answer_t answer;
+  if (!answer_decode(text, &answer)) host_fatal("unexpected message of the shim");
+  if (answer.kind == ANSWER_READY && order.shim != SHIM_READY) {
+    read_ready(answer.version);
+  } else if (answer.kind == ANSWER_BOUND && order.binding) {
+    order.binding = false;
     code_ready();
-  } else if (job_running() && sscanf(text, "EXIT %d %llu %llu", &status, &cpu, &rss) == 3) {
-    job_main_ended(status, cpu, rss);
+  } else if (answer.kind == ANSWER_EXIT && job_running()) {
+    job_main_ended(answer.status, answer.cpu_us, answer.max_rss);
   } else {
     host_fatal("unexpected message of the shim");
   }
@@ -135,8 +117,9 @@ void shim_message(void) {
 
 void shim_read_log(void) {
   char text[4096];
-  ssize_t n;
-  while ((n = read(shim_log, text, sizeof text)) > 0) host_frame(FRAME_LOG, text, (size_t)n);
+  ssize_t n = -1;
+  /* Bounded: a shim that never stops talking must not keep the loop from the deadline. */
+  for (int i = 0; i < 16 && (n = read(shim_log, text, sizeof text)) > 0; i++) host_frame(FRAME_LOG, text, (size_t)n);
   if (n == 0) {
     close(shim_log);
     shim_log = -1;

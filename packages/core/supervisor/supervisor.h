@@ -8,6 +8,7 @@
 #include <stdint.h>
 #include <sys/types.h>
 
+#include "decode.h"
 #include "protocol.h"
 
 #define CODE_DIR "/nanogrid/state/code"
@@ -15,34 +16,32 @@
 #define INPUT_FILE "/nanogrid/state/payload.json"
 #define WORK_DIR "/function"
 #define OUTPUT_DIR "/output"
-#define MAX_DIRS 16
 
-/* bytes.c: growing buffers, and fields inside frames */
+/* bytes.c: growing buffers, and fields as they are written */
 typedef struct {
   uint8_t *data;
   size_t length, capacity;
 } bytes_t;
 
-typedef struct {
-  const uint8_t *data;
-  size_t length;
-} slice_t;
-
 void bytes_reserve(bytes_t *b, size_t more);
 void bytes_append(bytes_t *b, const void *data, size_t length);
 void bytes_clear(bytes_t *b); /* keeps at most 256 KiB */
-uint32_t load_u32(const uint8_t *p);
-uint64_t load_u64(const uint8_t *p);
+void bytes_drop(bytes_t *b, size_t length); /* the first ones; at most all */
 void field_bytes(bytes_t *b, uint8_t tag, const void *data, size_t length);
 void field_u64(bytes_t *b, uint8_t tag, uint64_t value);
-/* Takes the next field off `rest`; false at the end; ends the supervisor on a malformed one. */
-bool field_next(slice_t *rest, uint8_t *tag, slice_t *value);
-uint64_t field_number(slice_t value);
-char *field_string(slice_t value); /* a new string; ends the supervisor where it holds NUL */
 
-/* frame.c: whole frames out of a stream of bytes; pure, so that it can be fuzzed */
-typedef enum { FRAME_NONE, FRAME_WHOLE, FRAME_INVALID } frame_state_t;
-frame_state_t frame_take(const bytes_t *in, size_t offset, uint8_t *type, slice_t *payload, size_t *total);
+/* strings.c: lists of strings for a program, ended by NULL once something was added */
+typedef struct {
+  char **items;
+  size_t count, capacity;
+} strings_t;
+
+char *string_of(slice_t text); /* a new string */
+void strings_add(strings_t *list, slice_t text);
+void strings_add_text(strings_t *list, const char *text);
+void strings_add_fields(strings_t *list, slice_t fields, uint8_t tag); /* of a request that was checked */
+void strings_inherit(strings_t *list);
+void strings_free(strings_t *list);
 
 /* host.c: the stream to the worker */
 extern bytes_t host_in;
@@ -61,6 +60,7 @@ typedef struct {
   size_t dir_count;
 } config_t;
 extern config_t config;
+extern order_t order; /* shim.c moves it on where the shim answers */
 uint64_t now_us(void);
 
 /* spawn.c */
@@ -80,8 +80,8 @@ void be_root(void);
 extern int shim_socket, shim_log;
 extern pid_t shim_pid;
 void shim_bind(void);
-void shim_start(slice_t fields);
-void shim_run(const char *entrypoint, const char *handler, uint64_t timeout_ms, char **env, const int fds[4]);
+void shim_start(const shim_request_t *request);
+void shim_run(const char *entrypoint, const char *handler, uint64_t timeout_ms, const strings_t *env, const int fds[4]);
 void shim_message(void);
 void shim_read_log(void);
 void shim_check_alive(pid_t dead);
@@ -94,18 +94,14 @@ void remove_ipc(void);
 bool wipe_everything(void);
 
 /* tree.c: the pristine code and its working copy */
-void put_begin(slice_t fields);
-bool put_active(void);
-void put_data(slice_t data);
+void put_begin(const put_request_t *request);
+void put_data(const data_request_t *request);
 void code_commit(void);
 void code_ready(void);
 bool code_populate(void);
 bool wipe_directory(const char *path);
 
 /* collect.c */
-typedef struct {
-  uint64_t max_bytes, max_files, max_depth;
-} output_caps_t;
 void collect_outputs(const output_caps_t *caps);
 void collect_work_file(const char *path, uint64_t max_bytes);
 
@@ -118,7 +114,7 @@ void meter_read(memory_t *out);
 uint64_t meter_oom_kills(void);
 
 /* job.c */
-void job_start(slice_t fields);
+void job_start(const run_request_t *request);
 bool job_running(void);
 void job_kill(void);
 void job_main_ended(int status, uint64_t cpu_us, uint64_t max_rss);
@@ -134,10 +130,10 @@ void relay_open(void);
 void relay_close(void);
 size_t relay_poll(struct pollfd *polled); /* room for 1 + RELAY_CONNECTIONS; returns how many it took */
 void relay_serve(const struct pollfd *polled, size_t used);
-bool relay_frame(uint8_t type, slice_t payload); /* false where the frame is none of the relay's */
+void relay_frame(uint8_t type, const relay_request_t *request);
 
 /* egress.c: the bounds of a granted network */
-void egress_apply(slice_t fields);
+void egress_apply(const egress_request_t *request);
 int print_addresses(void);
 
 /* install.c */

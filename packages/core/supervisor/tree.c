@@ -20,24 +20,10 @@ typedef struct {
 
 static code_file_t *files;
 static size_t file_count;
-static bool committed;
 static int put_fd = -1;
-static uint64_t put_left;
-
-/* The worker sends relative paths that it has checked; a second look costs nothing. */
-static void require_plain(const char *path) {
-  bool start = true;
-  if (!*path || *path == '/' || strlen(path) >= 1024) host_fatal("unacceptable path");
-  for (const char *p = path; *p; p++) {
-    if (start && (*p == '/' || (p[0] == '.' && (!p[1] || p[1] == '/' || (p[1] == '.' && (!p[2] || p[2] == '/'))))))
-      host_fatal("unacceptable path");
-    start = *p == '/';
-  }
-  if (start) host_fatal("unacceptable path");
-}
 
 static int make_parents(int root, const char *path) {
-  char part[1024];
+  char part[MAX_PATH_BYTES + 1];
   for (const char *slash = strchr(path, '/'); slash; slash = strchr(slash + 1, '/')) {
     size_t length = (size_t)(slash - path);
     memcpy(part, path, length);
@@ -49,72 +35,58 @@ static int make_parents(int root, const char *path) {
 
 static int open_directory(const char *path) { return open(path, O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC); }
 
-bool put_active(void) { return put_fd >= 0; }
-
 static void put_end(void) {
   if (close(put_fd) < 0) host_fatal("cannot store code: %s", strerror(errno));
   put_fd = -1;
 }
 
-void put_begin(slice_t fields) {
-  uint64_t area = AREA_CODE;
-  bool executable = false, folder = false;
-  char *path = NULL;
-  uint8_t tag;
-  slice_t value;
-  put_left = 0;
-  while (field_next(&fields, &tag, &value)) {
-    if (tag == FIELD_AREA) area = field_number(value);
-    if (tag == FIELD_EXECUTABLE) executable = field_number(value) != 0;
-    if (tag == FIELD_FOLDER) folder = field_number(value) != 0;
-    if (tag == FIELD_SIZE) put_left = field_number(value);
-    if (tag == FIELD_PATH && !path) path = field_string(value);
-  }
-  if (!path || (folder && put_left) || (area != AREA_CODE && area != AREA_SHIM)) host_fatal("malformed file header");
-  if (committed && area == AREA_CODE) host_fatal("code for a container that has its code");
-  require_plain(path);
-  const char *base = area == AREA_CODE ? CODE_DIR : SHIM_DIR;
+void put_begin(const put_request_t *request) {
+  char *path = string_of(request->path);
+  const char *base = request->area == AREA_CODE ? CODE_DIR : SHIM_DIR;
   if (mkdir(base, 0755) < 0 && errno != EEXIST) host_fatal("%s: %s", base, strerror(errno));
   int root = open_directory(base);
   if (root < 0 || make_parents(root, path) < 0) host_fatal("%s: %s", path, strerror(errno));
-  if (folder) {
+  if (request->folder) {
     if (mkdirat(root, path, 0755) < 0 && errno != EEXIST) host_fatal("%s: %s", path, strerror(errno));
   } else {
-    put_fd = openat(root, path, O_WRONLY | O_CREAT | O_EXCL | O_NOFOLLOW | O_CLOEXEC, executable ? 0755 : 0644);
+    int mode = request->executable ? 0755 : 0644;
+    put_fd = openat(root, path, O_WRONLY | O_CREAT | O_EXCL | O_NOFOLLOW | O_CLOEXEC, mode);
     if (put_fd < 0) host_fatal("%s: %s", path, strerror(errno));
   }
   close(root);
-  if (area == AREA_CODE) {
-    files = realloc(files, (file_count + 1) * sizeof *files);
-    if (!files) host_fatal("out of memory");
-    files[file_count++] = (code_file_t){.path = path, .executable = executable, .folder = folder};
+  if (request->area == AREA_CODE) {
+    code_file_t *more = realloc(files, (file_count + 1) * sizeof *files);
+    if (!more) host_fatal("out of memory");
+    files = more;
+    files[file_count++] = (code_file_t){.path = path, .executable = request->executable, .folder = request->folder};
   } else {
     free(path);
   }
-  if (put_fd >= 0 && put_left == 0) put_end();
+  if (put_fd >= 0 && request->size == 0) put_end();
 }
 
-void put_data(slice_t data) {
-  if (put_fd < 0 || data.length > put_left) host_fatal("data that no file waits for");
-  put_left -= data.length;
-  while (data.length) {
-    ssize_t n = write(put_fd, data.data, data.length);
+void put_data(const data_request_t *request) {
+  slice_t left = request->bytes;
+  while (left.length) {
+    ssize_t n = write(put_fd, left.data, left.length);
     if (n < 0 && errno == EINTR) continue;
     if (n <= 0) host_fatal("cannot store code: %s", strerror(errno));
-    data.data += n;
-    data.length -= (size_t)n;
+    left.data += n;
+    left.length -= (size_t)n;
   }
-  if (put_left == 0) put_end();
+  if (request->last) put_end();
 }
 
 static bool copy_file(int from, int to) {
   static char buffer[128 << 10];
   for (;;) {
     ssize_t n = read(from, buffer, sizeof buffer);
+    if (n < 0 && errno == EINTR) continue;
     if (n == 0) return true;
     if (n < 0) return false;
     for (ssize_t at = 0; at < n;) {
       ssize_t written = write(to, buffer + at, (size_t)(n - at));
+      if (written < 0 && errno == EINTR) continue;
       if (written <= 0) return false;
       at += written;
     }
@@ -162,9 +134,17 @@ void code_ready(void) {
 }
 
 void code_commit(void) {
-  if (committed || put_active()) host_fatal("code committed out of order");
-  committed = true;
   if (!code_populate()) host_fatal("the code does not fit the working directory");
+}
+
+/* The next entry but "." and ".."; NULL at the end, or with errno where the listing broke off. */
+static struct dirent *next_entry(DIR *listing) {
+  struct dirent *entry;
+  do {
+    errno = 0;
+    entry = readdir(listing);
+  } while (entry && (strcmp(entry->d_name, ".") == 0 || strcmp(entry->d_name, "..") == 0));
+  return entry;
 }
 
 /* Empties `directory`. A tree of any depth is flattened: folders move to the top and are emptied there, so that neither
@@ -180,8 +160,7 @@ static bool empty(int root) {
       if (listing_fd >= 0) close(listing_fd);
       return false;
     }
-    for (struct dirent *entry; (entry = readdir(listing));) {
-      if (!strcmp(entry->d_name, ".") || !strcmp(entry->d_name, "..")) continue;
+    for (struct dirent *entry; (entry = next_entry(listing));) {
       if (unlinkat(root, entry->d_name, 0) == 0) continue;
       if (errno == ENOENT) continue;
       if (errno != EISDIR && errno != EPERM) goto failed;
@@ -195,20 +174,22 @@ static bool empty(int root) {
         goto failed;
       }
       bool moved = true;
-      for (struct dirent *nested; moved && (nested = readdir(inside));) {
-        if (!strcmp(nested->d_name, ".") || !strcmp(nested->d_name, "..")) continue;
+      for (struct dirent *nested; moved && (nested = next_entry(inside));) {
         if (unlinkat(below, nested->d_name, 0) == 0) continue;
         if (unlinkat(below, nested->d_name, AT_REMOVEDIR) == 0) continue;
-        char name[64];
-        do snprintf(name, sizeof name, ".nanogrid-wipe-%u", serial++);
-        while (faccessat(root, name, F_OK, AT_SYMLINK_NOFOLLOW) == 0);
+        char name[64]; /* longer than any number */
+        struct stat taken;
+        do (void)snprintf(name, sizeof name, ".nanogrid-wipe-%u", serial++);
+        while (fstatat(root, name, &taken, AT_SYMLINK_NOFOLLOW) == 0);
         moved = fchmodat(below, nested->d_name, 0700, 0) == 0 && renameat(below, nested->d_name, root, name) == 0;
       }
+      bool whole = moved && errno == 0; /* of the listing, when nothing failed */
       closedir(inside);
-      if (!moved) goto failed;
+      if (!whole) goto failed;
       if (unlinkat(root, entry->d_name, AT_REMOVEDIR) < 0) goto failed;
       again = true;
     }
+    if (errno != 0) goto failed;
     closedir(listing);
     continue;
   failed:
