@@ -98,6 +98,17 @@ static void check(const request_t *request, slice_t payload, const order_t *orde
     }
     case FRAME_COMMIT: MUST(order->shim != SHIM_STARTING); break;
     case FRAME_KILL: break;
+    case FRAME_EGRESS:
+      MUST(!order->configured && order->bounded && request->egress.range_count <= MAX_RANGES);
+      for (size_t i = 0; i < request->egress.range_count; i++) MUST(request->egress.ranges[i].prefix <= 32);
+      return;
+    case FRAME_RELAY_DATA:
+    case FRAME_RELAY_END:
+    case FRAME_RELAY_RESET:
+    case FRAME_RELAY_CREDIT:
+      inside(request->relay.bytes, payload);
+      MUST(request->relay.bytes.length <= RELAY_WINDOW && request->relay.credit <= RELAY_WINDOW);
+      break;
     default: MUST(!"a frame of no known type is let through");
   }
   MUST(order->configured);

@@ -1,6 +1,7 @@
 /** What a real worker sends: whole conversations, recorded from the session itself, as seeds for fuzzing the supervisor. Owns no state. */
 
-import { PassThrough } from 'node:stream';
+import { type Duplex, PassThrough } from 'node:stream';
+import { egressPolicy } from '../network/egress-policy.js';
 import { Field, Frame, FrameWriter, frameHeader } from './protocol.js';
 import type { RunRequest } from './run-request.js';
 import { SupervisorSession } from './supervisor-session.js';
@@ -22,11 +23,13 @@ function request(spec: Partial<RunRequest['spec']>): RunRequest {
       input: '{"a":1}',
       maxStdoutBytes: 1 << 20,
       maxStderrBytes: 1 << 20,
+      network: 'none',
       workFiles: [],
       ...spec,
     },
     outputCaps: { maxBytes: 64 << 20, maxFiles: 256, maxDepth: 16 },
     maxResultBytes: 6 << 20,
+    relay: spec.network !== undefined,
     memoryMb: 256,
   };
 }
@@ -54,11 +57,28 @@ async function bind(session: SupervisorSession, code: Record<string, string>): P
   await answered(session, session.commitCode(), ready);
 }
 
+/** The worker's end of a connection to the LLM service: takes what comes, answers, and ends. */
+function answerRelayed(connection: Duplex): void {
+  connection.resume();
+  connection.end('HTTP/1.1 200 OK');
+}
+
 async function run(session: SupervisorSession, what: RunRequest, kill = false): Promise<void> {
   const controller = new AbortController();
-  const sinks = { stdout() {}, stderr() {}, outputFile() {}, outputSkipped() {} };
+  const sinks = { relayed: answerRelayed, stdout() {}, stderr() {}, outputFile() {}, outputSkipped() {} };
   const running = session.run(what, sinks, controller.signal);
   if (kill) controller.abort();
+  if (what.relay) {
+    const number = Buffer.from([1, 0, 0, 0]);
+    for (const [type, data] of [
+      [Frame.RELAY_OPEN, ''],
+      [Frame.RELAY_DATA, 'GET / HTTP/1.1'],
+      [Frame.RELAY_END, ''],
+    ] as const) {
+      session.receive(Buffer.concat([frameHeader(type, 4 + data.length), number, Buffer.from(data)]));
+    }
+    await new Promise(setImmediate);
+  }
   await answered(session, running, new FrameWriter().number(Field.EXIT_CODE, 0).frame(Frame.DONE));
   await answered(session, session.ready(), ready);
 }
@@ -71,6 +91,12 @@ export async function seedStreams(): Promise<Buffer[]> {
     await run(session, request({}));
     await run(session, request({ workFiles: [{ path: 'usage/log.jsonl', maxBytes: 1000 }] }), true);
   });
+  const outside = await record(async (session) => {
+    const policy = egressPolicy({ allow: ['10.1.0.0/16'], deny: [], dns: ['1.1.1.1'], hostAddresses: ['192.0.2.1'] });
+    await answered(session, session.configure(30_000, ['/tmp'], policy), ready);
+    await bind(session, { 'main.sh': '' });
+    await run(session, request({ network: 'internet' }));
+  });
   const waiting = await record(async (session) => {
     await answered(session, session.configure(59_999, []), ready);
     await session.put('shim', 'shim', Buffer.from('#!/bin/sh\n'), false);
@@ -80,7 +106,7 @@ export async function seedStreams(): Promise<Buffer[]> {
     await run(session, request({ command: undefined, handler: 'main.handler', env: {} }));
   });
   const configured = await record((session) => answered(session, session.configure(1000, ['/tmp']), ready));
-  return [script, waiting, configured];
+  return [script, outside, waiting, configured];
 }
 
 /** The protocol's words for a fuzzer: every frame's header and every field's head, in libFuzzer's notation. */
