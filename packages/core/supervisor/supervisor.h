@@ -116,6 +116,9 @@ void meter_init(void);
 void meter_read(memory_t *out);
 uint64_t meter_oom_kills(void);
 
+/* posture.c */
+void posture_tell(bytes_t *hello);
+
 /* job.c */
 void job_start(slice_t fields);
 bool job_running(void);

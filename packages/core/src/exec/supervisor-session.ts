@@ -88,12 +88,21 @@ export class SupervisorSession {
     return this.#oomKills;
   }
 
-  /** Waits for HELLO and makes the container ready for code: its user, and the places that are wiped. */
-  async configure(uid: number, wipe: readonly string[]): Promise<void> {
-    const version = readNumbers(await this.#wait(Frame.HELLO)).get(Field.VERSION);
+  /**
+   * Waits for HELLO and makes the container ready for code: its user, and the places that are wiped. `checkHello` gets
+   * what HELLO says of the container, and throws where that must not be used.
+   */
+  async configure(
+    uid: number,
+    wipe: readonly string[],
+    checkHello: (hello: ReadonlyMap<number, number>) => void,
+  ): Promise<void> {
+    const hello = readNumbers(await this.#wait(Frame.HELLO));
+    const version = hello.get(Field.VERSION);
     if (version !== PROTOCOL_VERSION) {
       throw this.fail(`the supervisor speaks protocol ${version}, this worker ${PROTOCOL_VERSION}`);
     }
+    checkHello(hello);
     const writer = new FrameWriter().number(Field.UID, uid);
     for (const directory of wipe) writer.bytes(Field.DIR, directory);
     this.#write(writer.frame(Frame.CONFIGURE));

@@ -19,6 +19,7 @@ import type { RunRequest } from '../exec/run-request.js';
 import { type RunSinks, SupervisorSession } from '../exec/supervisor-session.js';
 import type { ExtractedCode } from '../hooks.js';
 import type { Logger } from '../logger.js';
+import { checkPosture } from '../preflight/check-posture.js';
 import type { Runtime } from '../runtime/runtime.js';
 import type { ContainerEngine, ContainerSpec, EngineContainer } from './container-engine.js';
 import { jobUid, overheadMb, SHIM_DIR, WIPED_DIRECTORIES } from './container-spec.js';
@@ -99,7 +100,7 @@ export class Container {
         },
       });
       const shimTime = this.runtime.warm ? (this.runtime.warm.startTimeoutMs ?? 30_000) : 0;
-      await this.#withTimeout(this.#prepare(session), START_TIMEOUT_MS + shimTime);
+      await this.#withTimeout(this.#prepare(session, spec), START_TIMEOUT_MS + shimTime);
       this.#peakMemory.attach(engineContainer.hostPid, engineContainer.id);
     } catch (error) {
       await this.retire('it could not be started');
@@ -110,8 +111,8 @@ export class Container {
     this.#become('idle');
   }
 
-  async #prepare(session: SupervisorSession): Promise<void> {
-    await session.configure(jobUid(this.name), WIPED_DIRECTORIES);
+  async #prepare(session: SupervisorSession, spec: ContainerSpec): Promise<void> {
+    await session.configure(jobUid(this.name), WIPED_DIRECTORIES, (hello) => checkPosture(hello, spec));
     const { warm } = this.runtime;
     if (!warm) return;
     for (const [name, path] of Object.entries(warm.files)) {
@@ -142,7 +143,8 @@ export class Container {
         await session.put('code', file.path, content, file.executable);
       }
       for (const folder of code.emptyFolders ?? []) session.putFolder(folder);
-      const held = await session.commitCode();
+      // From outside where it cannot be read inside; a kernel of its own then counts, which the job must not pay for.
+      const held = (await session.commitCode()) || ((await this.#creating)?.memoryInUse() ?? 0);
       await this.#setMemory(memoryMb * 2 ** 20 + (held > 0 ? held + MEMORY_SLACK_BYTES : overhead));
     } catch (error) {
       void this.retire('its code could not be laid out');
