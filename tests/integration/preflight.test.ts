@@ -37,6 +37,17 @@ test('an OCI runtime that the engine does not have refuses the start', async () 
   });
 });
 
+test('a chosen OCI runtime of the engine takes jobs, each with the memory limit that it asked for', async () => {
+  await using worker = await startTestWorker({ runtimes: [shell], settings: { sandbox: { ociRuntime: 'runc' } } });
+  const script = 'cat /sys/fs/cgroup/memory.max /sys/fs/cgroup/memory/memory.limit_in_bytes 2>/dev/null; exit 0';
+  for (const memoryMb of [64, 512]) {
+    const { stdout } = await worker.run({ 'main.sh': script }, { runtime: 'shell', memoryMb });
+    const limitMb = Number(stdout) / 2 ** 20;
+    expect(limitMb).toBeGreaterThanOrEqual(memoryMb);
+    expect(limitMb).toBeLessThan(memoryMb + 64);
+  }
+});
+
 test('containers made as asked are taken, through the same detour', async () => {
   expect(await altered(() => {})).toBeUndefined();
 });

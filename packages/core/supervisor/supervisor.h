@@ -89,7 +89,7 @@ void shim_check_alive(pid_t dead);
 void signal_job(int sig); /* every process of the job's user, in one step */
 void reap_children(void);
 uint64_t kill_everyone(void); /* returns how many processes resisted */
-void remove_ipc(void);
+bool remove_ipc(void); /* false where some are left */
 bool wipe_everything(void);
 
 /* tree.c: the pristine code and its working copy */
