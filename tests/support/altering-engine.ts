@@ -35,9 +35,19 @@ export async function startAlteringEngine(socketPath: string, alter: (create: Cr
   server.on('upgrade', (incoming: IncomingMessage, socket, head) => {
     const onward = connect(ENGINE);
     const lines = incoming.rawHeaders.flatMap((name, at, all) => (at % 2 === 0 ? [`${name}: ${all[at + 1]}`] : []));
-    onward.write([`${incoming.method} ${incoming.url} HTTP/1.1`, ...lines, '', ''].join('\r\n'));
-    onward.write(head);
-    socket.pipe(onward).pipe(socket);
+    const request = Buffer.from([`${incoming.method} ${incoming.url} HTTP/1.1`, ...lines, '', ''].join('\r\n'));
+    // The engine takes a body that comes late for the stream's first bytes: it gets both in one piece.
+    const bodyBytes = Number(incoming.headers['content-length'] ?? 0);
+    let held = head;
+    const begin = (chunk: Buffer) => {
+      held = Buffer.concat([held, chunk]);
+      if (held.length < bodyBytes) return;
+      socket.off('data', begin);
+      onward.write(Buffer.concat([request, held]));
+      socket.pipe(onward).pipe(socket);
+    };
+    socket.on('data', begin);
+    begin(Buffer.alloc(0));
     for (const end of [socket, onward]) end.on('error', () => end.destroy());
     socket.on('close', () => onward.destroy());
     onward.on('close', () => socket.destroy());
