@@ -26,6 +26,8 @@ import { createDockerClient, DockerEngine } from './pool/docker-engine.js';
 import { Pool, type PoolStats } from './pool/pool.js';
 import { sweepOrphans } from './pool/sweep.js';
 import { workerIdentity } from './pool/worker-identity.js';
+import { checkEngine } from './preflight/check-engine.js';
+import { enforcePreflight } from './preflight/enforce-preflight.js';
 import { UnknownFields } from './source/unknown-fields.js';
 import { WorkerLoop } from './source/worker-loop.js';
 import type { JobSource } from './stores.js';
@@ -102,7 +104,7 @@ export class Worker {
 
   /**
    * Starts everything; resolves when idle containers wait and jobs are taken. Stops what it started when it throws.
-   * Throws `NG_PLUGIN_INVALID`, `NG_CONFIG_INVALID`, `NG_DOCKER_UNAVAILABLE`, `NG_IMAGE_FAILED` or `NG_CONTAINER_FAILED`,
+   * Throws `NG_PLUGIN_INVALID`, `NG_CONFIG_INVALID`, `NG_DOCKER_UNAVAILABLE`, `NG_ENGINE_UNSAFE`, `NG_IMAGE_FAILED` or `NG_CONTAINER_FAILED`,
    * or the signal's reason.
    */
   async start(signal: AbortSignal = new AbortController().signal): Promise<void> {
@@ -138,6 +140,7 @@ export class Worker {
     const engine = new DockerEngine(createDockerClient(config.docker.host));
     const info = await engine.info();
     log.debug({ engine: info }, 'container engine');
+    enforcePreflight(checkEngine(info, config.sandbox), log);
     signal.throwIfAborted();
 
     await makeDirectories(config.dataDir, config.workDir);

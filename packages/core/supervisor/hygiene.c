@@ -84,15 +84,21 @@ uint64_t kill_everyone(void) {
   }
 }
 
-void remove_ipc(void) {
+/* Whether there is any System V object; the highest index of each kind. */
+static bool any_ipc(int *shm_top, int *sem_top, int *msg_top) {
   struct shm_info shm;
   struct seminfo sem;
   struct msginfo msg;
-  int shm_top = shmctl(0, SHM_INFO, (struct shmid_ds *)&shm);
-  int sem_top = semctl(0, 0, SEM_INFO, &sem);
-  int msg_top = msgctl(0, MSG_INFO, (struct msqid_ds *)&msg);
-  bool any = (shm_top >= 0 && shm.used_ids > 0) || (sem_top >= 0 && sem.semusz > 0) || (msg_top >= 0 && msg.msgpool > 0);
-  if (!any) return;
+  *shm_top = shmctl(0, SHM_INFO, (struct shmid_ds *)&shm);
+  *sem_top = semctl(0, 0, SEM_INFO, &sem);
+  *msg_top = msgctl(0, MSG_INFO, (struct msqid_ds *)&msg);
+  return (*shm_top >= 0 && shm.used_ids > 0) || (*sem_top >= 0 && sem.semusz > 0) ||
+         (*msg_top >= 0 && msg.msgpool > 0);
+}
+
+bool remove_ipc(void) {
+  int shm_top, sem_top, msg_top;
+  if (!any_ipc(&shm_top, &sem_top, &msg_top)) return true;
   act_as_job();
   for (int i = 0; i <= shm_top; i++) {
     struct shmid_ds about;
@@ -110,11 +116,12 @@ void remove_ipc(void) {
     if (id >= 0) msgctl(id, IPC_RMID, NULL);
   }
   act_as_root();
+  /* gVisor numbers them in ways of its own: what this did not reach must not reach the next job. */
+  return !any_ipc(&shm_top, &sem_top, &msg_top);
 }
 
 bool wipe_everything(void) {
-  bool clean = true;
-  remove_ipc();
+  bool clean = remove_ipc();
   for (size_t i = 0; i < config.dir_count; i++) clean = wipe_directory(config.dirs[i]) && clean;
   return clean;
 }

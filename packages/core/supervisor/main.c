@@ -105,6 +105,7 @@ int main(int argc, char **argv) {
   meter_init();
   static bytes_t hello;
   field_u64(&hello, FIELD_VERSION, PROTOCOL_VERSION);
+  posture_tell(&hello);
   host_frame(FRAME_HELLO, hello.data, hello.length);
 
   uint64_t pending_since = 0;

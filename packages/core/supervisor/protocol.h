@@ -36,7 +36,7 @@ enum {
 
 /* Supervisor to worker. */
 enum {
-  FRAME_HELLO = 0x81,      /* field VERSION */
+  FRAME_HELLO = 0x81,      /* field VERSION, and what the supervisor sees of its confinement */
   FRAME_READY = 0x82,      /* the next job may come; after COMMIT with MEMORY_START and CACHE_START */
   FRAME_SHIM_READY = 0x83, /* field VERSION: the language's */
   FRAME_STDOUT = 0x84,
@@ -101,7 +101,16 @@ enum {
   FIELD_MEMORY_PEAK = 56,  /* the kernel's high-water mark since it was last reset */
   FIELD_CACHE_START = 57,  /* page cache that is not shared memory */
   FIELD_CACHE_END = 58,
-  FIELD_MEMORY_END = 59 /* the container's, once every process of the job is dead */
+  FIELD_MEMORY_END = 59, /* the container's, once every process of the job is dead */
+  /* HELLO: what the supervisor sees of its own confinement; what it cannot read is left out */
+  FIELD_NO_NEW_PRIVS = 90,
+  FIELD_SECCOMP = 91, /* 2: a filter is on */
+  FIELD_CAP_EFFECTIVE = 92,
+  FIELD_CAP_BOUNDING = 93,
+  FIELD_READ_ONLY_ROOT = 94,
+  FIELD_MEMORY_LIMIT = 95, /* bytes */
+  FIELD_PIDS_LIMIT = 96,
+  FIELD_OWN_KERNEL = 97 /* the container has a kernel of its own (gVisor), which filters what reaches the host's */
 };
 
 /* AREA */

@@ -90,7 +90,7 @@ void shim_check_alive(pid_t dead);
 void signal_job(int sig); /* every process of the job's user, in one step */
 void reap_children(void);
 uint64_t kill_everyone(void); /* returns how many processes resisted */
-void remove_ipc(void);
+bool remove_ipc(void); /* false where some are left */
 bool wipe_everything(void);
 
 /* tree.c: the pristine code and its working copy */
@@ -112,6 +112,9 @@ typedef struct {
 void meter_init(void);
 void meter_read(memory_t *out);
 uint64_t meter_oom_kills(void);
+
+/* posture.c */
+void posture_tell(bytes_t *hello);
 
 /* job.c */
 void job_start(const run_request_t *request);

@@ -1,33 +1,27 @@
-/** Looks at the Docker engine: whether it answers, what its kernel can enforce, which images are there. Owns no state. */
+/** Looks at the Docker engine: whether it answers, whether it can hold the sandbox, which images are there. Owns no state. */
 
-import { createDockerClient, DockerEngine, ImageStore, type LoadedConfig, type Runtime } from '@nanogrid/core';
+import {
+  checkEngine,
+  createDockerClient,
+  DockerEngine,
+  type EngineInfo,
+  ImageStore,
+  type LoadedConfig,
+  type Runtime,
+} from '@nanogrid/core';
 import { type Finding, fail, failed, ok, warn } from './check.js';
 
 type Docker = ReturnType<typeof createDockerClient>;
 
 const INSTALL =
   'Install and start it: on Debian or Ubuntu "apt-get install docker.io", else https://docs.docker.com/engine/install.';
-/** Docker 20.10, the oldest engine that is tried. */
-const MINIMUM_API = 1.41;
-
-/** What the doctor reads of `docker info`; the client's own type lacks some of it. */
-export interface DockerInfo {
-  readonly CgroupVersion?: string;
-  readonly MemoryLimit?: boolean;
-  readonly PidsLimit?: boolean;
-  readonly CpuCfsQuota?: boolean;
-  readonly SecurityOptions?: readonly string[] | null;
-  readonly OSType?: string;
-}
-
 /** All findings about Docker; only the first where it cannot be reached. */
 export async function checkDocker({ config, runtimes }: LoadedConfig): Promise<Finding[]> {
   let docker: Docker;
-  let version: string;
-  let apiVersion: string;
+  let info: EngineInfo;
   try {
     docker = createDockerClient(config.docker.host);
-    ({ version, apiVersion } = await new DockerEngine(docker).info());
+    info = await new DockerEngine(docker).info();
   } catch (error) {
     const cause = (error as { cause?: { code?: string } }).cause?.code;
     const missing = cause === 'ENOENT' || cause === 'ECONNREFUSED';
@@ -38,30 +32,10 @@ export async function checkDocker({ config, runtimes }: LoadedConfig): Promise<F
         : failed('Docker', error, INSTALL),
     ];
   }
-  const engine =
-    Number(apiVersion) >= MINIMUM_API
-      ? ok('Docker', `engine ${version}, API ${apiVersion}`)
-      : fail('Docker', `engine ${version} is too old`, 'Install Docker 20.10 or newer.');
-  const info = (await docker.info()) as DockerInfo;
-  return [engine, ...checkKernel(info), ...(await checkImages(docker, runtimes)), await checkSupervisor(docker)];
-}
-
-/** What the engine's kernel can hold a container to. */
-export function checkKernel(info: DockerInfo): Finding[] {
-  const controllers =
-    'Enable the cgroup controllers "memory" and "pids" in the kernel (cgroup_enable=memory), or use cgroup v2.';
-  const seccomp = (info.SecurityOptions ?? []).some((option) => option.includes('seccomp'));
-  const enforced = (name: string, has: boolean | undefined): Finding =>
-    has === false ? fail(name, 'cannot be enforced', controllers) : ok(name, 'enforced');
   return [
-    info.OSType === undefined || info.OSType === 'linux'
-      ? ok('cgroups', `version ${info.CgroupVersion ?? '1'}`)
-      : fail('cgroups', `the engine runs ${info.OSType} containers`, 'Switch the engine to Linux containers.'),
-    enforced('memory limit', info.MemoryLimit),
-    enforced('process limit', info.PidsLimit),
-    seccomp
-      ? ok('seccomp', 'on')
-      : warn('seccomp', 'the engine does not filter system calls', 'Use a kernel and an engine with seccomp.'),
+    ...checkEngine(info, config.sandbox),
+    ...(await checkImages(docker, runtimes)),
+    await checkSupervisor(docker),
   ];
 }
 

@@ -1,14 +1,8 @@
 /** One thing that the doctor looks at, and what it found. Owns no state. */
 
-export interface Finding {
-  readonly name: string;
-  /** `warn`: works, with a drawback. `fail`: the worker cannot run. */
-  readonly status: 'ok' | 'warn' | 'fail';
-  /** What was found, one sentence or less. */
-  readonly found: string;
-  /** How to get what is missing. */
-  readonly hint?: string;
-}
+import type { Finding } from '@nanogrid/core';
+
+export type { Finding };
 
 export const ok = (name: string, found: string): Finding => ({ name, status: 'ok', found });
 export const warn = (name: string, found: string, hint: string): Finding => ({ name, status: 'warn', found, hint });

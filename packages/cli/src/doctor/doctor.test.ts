@@ -3,7 +3,6 @@ import { createServer } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { describe, expect, test } from 'vitest';
-import { checkKernel } from './check-docker.js';
 import { checkFolder, checkMemory, checkNode, checkPort } from './check-machine.js';
 
 describe('the machine', () => {
@@ -42,28 +41,5 @@ describe('the machine', () => {
     expect(await checkPort({ http: { host: '127.0.0.1', port } })).toMatchObject({ status: 'warn' });
     await new Promise((resolve) => other.close(resolve));
     expect(await checkPort({ http: { host: '127.0.0.1', port } })).toMatchObject({ status: 'ok' });
-  });
-});
-
-describe('the kernel', () => {
-  const info = {
-    OSType: 'linux',
-    CgroupVersion: '2',
-    MemoryLimit: true,
-    PidsLimit: true,
-    SecurityOptions: ['name=seccomp,profile=default'],
-  };
-  const statuses = (change: object) =>
-    Object.fromEntries(checkKernel({ ...info, ...change }).map(({ name, status }) => [name, status]));
-
-  test('with everything is fine', () => {
-    expect(new Set(Object.values(statuses({})))).toEqual(new Set(['ok']));
-  });
-
-  test('that cannot limit memory or processes fails; without seccomp it warns', () => {
-    expect(statuses({ MemoryLimit: false })).toMatchObject({ 'memory limit': 'fail' });
-    expect(statuses({ PidsLimit: false })).toMatchObject({ 'process limit': 'fail' });
-    expect(statuses({ SecurityOptions: null })).toMatchObject({ seccomp: 'warn' });
-    expect(statuses({ OSType: 'windows' })).toMatchObject({ cgroups: 'fail' });
   });
 });

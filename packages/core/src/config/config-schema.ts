@@ -146,6 +146,13 @@ export const settingsProperties = {
       pattern: '^[A-Za-z0-9][A-Za-z0-9._-]*$',
       mustBe: 'the name of an OCI runtime',
     },
+    preflight: {
+      type: 'string',
+      enum: ['warn', 'refuse'],
+      description:
+        'What the start does where the engine reports versions with known security faults, or settings that weaken the sandbox. An engine that cannot hold the sandbox is always refused.',
+      default: sandbox.preflight,
+    },
   }),
   network: group('What functions may reach. Without a grant: nothing.', {
     grants: {

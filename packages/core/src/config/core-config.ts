@@ -69,6 +69,11 @@ export interface CoreConfig {
     readonly openFiles: number;
     /** OCI runtime, for instance `runsc`. Default: the engine's own. */
     readonly ociRuntime: string | undefined;
+    /**
+     * What the worker's start does about an engine with known faults or weak settings: tell, or refuse. Default `warn`.
+     * An engine that cannot hold the sandbox at all is refused always.
+     */
+    readonly preflight: 'warn' | 'refuse';
   };
   readonly network: {
     /** What functions may reach, by function id; `*` is every other function. Default: `none` for all. */

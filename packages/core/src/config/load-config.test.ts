@@ -93,7 +93,15 @@ describe('defaults', () => {
       },
       output: { bucket: 'nanogrid-user-data', maxBytes: 64 * MIB, maxFiles: 256, maxDepth: 16 },
       network: { grants: {}, name: 'nanogrid-egress', dns: ['1.1.1.1', '8.8.8.8'], allow: [], deny: [] },
-      sandbox: { cpus: 1, pids: 128, diskMb: 128, inodes: 16_384, openFiles: 1_024, ociRuntime: undefined },
+      sandbox: {
+        cpus: 1,
+        pids: 128,
+        diskMb: 128,
+        inodes: 16_384,
+        openFiles: 1_024,
+        ociRuntime: undefined,
+        preflight: 'warn',
+      },
       pool: { maxContainers: undefined, sizes: {}, idleTimeoutMs: 600_000, maxJobs: 10_000 },
       docker: { host: undefined },
     });

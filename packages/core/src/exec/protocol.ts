@@ -83,6 +83,14 @@ export const Field = {
   CACHE_START: 57,
   CACHE_END: 58,
   MEMORY_END: 59,
+  NO_NEW_PRIVS: 90,
+  SECCOMP: 91,
+  CAP_EFFECTIVE: 92,
+  CAP_BOUNDING: 93,
+  READ_ONLY_ROOT: 94,
+  MEMORY_LIMIT: 95,
+  PIDS_LIMIT: 96,
+  OWN_KERNEL: 97,
 } as const;
 
 export const Area = { CODE: 0, SHIM: 1, OUTPUT: 2, WORK: 3 } as const;

@@ -86,26 +86,28 @@ async function run(session: SupervisorSession, what: RunRequest, kill = false): 
 /** Streams of a script's container and of one with a waiting process, short and long. */
 export async function seedStreams(): Promise<Buffer[]> {
   const script = await record(async (session) => {
-    await answered(session, session.configure(20_000, ['/function', '/output', '/tmp']), ready);
+    await answered(session, session.configure({ uid: 20_000, wipe: ['/function', '/output', '/tmp'] }), ready);
     await bind(session, { 'main.sh': 'echo hello', 'lib/data.txt': 'x'.repeat(300) });
     await run(session, request({}));
     await run(session, request({ workFiles: [{ path: 'usage/log.jsonl', maxBytes: 1000 }] }), true);
   });
   const outside = await record(async (session) => {
     const policy = egressPolicy({ allow: ['10.1.0.0/16'], deny: [], dns: ['1.1.1.1'], hostAddresses: ['192.0.2.1'] });
-    await answered(session, session.configure(30_000, ['/tmp'], policy), ready);
+    await answered(session, session.configure({ uid: 30_000, wipe: ['/tmp'], egress: policy }), ready);
     await bind(session, { 'main.sh': '' });
     await run(session, request({ network: 'internet' }));
   });
   const waiting = await record(async (session) => {
-    await answered(session, session.configure(59_999, []), ready);
+    await answered(session, session.configure({ uid: 59_999, wipe: [] }), ready);
     await session.put('shim', 'shim', Buffer.from('#!/bin/sh\n'), false);
     const started = new FrameWriter().bytes(Field.VERSION, '3').frame(Frame.SHIM_READY);
     await answered(session, session.startShim(['/nanogrid/state/shim/shim'], { NANOGRID_PRELOAD: 'a,b' }), started);
     await bind(session, { main: '' });
     await run(session, request({ command: undefined, handler: 'main.handler', env: {} }));
   });
-  const configured = await record((session) => answered(session, session.configure(1000, ['/tmp']), ready));
+  const configured = await record((session) =>
+    answered(session, session.configure({ uid: 1000, wipe: ['/tmp'] }), ready),
+  );
   return [script, outside, waiting, configured];
 }
 

@@ -135,6 +135,6 @@ describe('a supervisor that does not keep to the protocol ends the session', () 
   test('another version of the protocol', async () => {
     const { session } = open();
     session.receive(new FrameWriter().number(Field.VERSION, 99).frame(Frame.HELLO));
-    await expect(session.configure(20_000, [])).rejects.toThrow('protocol 99');
+    await expect(session.configure({ uid: 20_000, wipe: [] })).rejects.toThrow('protocol 99');
   });
 });

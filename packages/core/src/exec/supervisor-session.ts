@@ -39,6 +39,17 @@ export interface RunSinks {
   outputSkipped(path: Buffer, reason: string, overLimit: boolean): void;
 }
 
+/** What a container is told before any code comes. */
+export interface ContainerSetUp {
+  /** User id of every process of the user's code. */
+  readonly uid: number;
+  /** Places that are emptied before and after each job. */
+  readonly wipe: readonly string[];
+  /** The bounds of its network, where it has one. */
+  readonly egress?: EgressPolicy | undefined;
+  checkHello?(hello: ReadonlyMap<number, number>): void;
+}
+
 interface RunningJob {
   readonly sinks: RunSinks;
   readonly resultChunks: Buffer[];
@@ -98,13 +109,15 @@ export class SupervisorSession {
 
   /**
    * Waits for HELLO and makes the container ready for code: its user, the places that are wiped, and the bounds of its
-   * network where it has one.
+   * network where it has one. `checkHello` gets what HELLO says of the container, and throws where that must not be used.
    */
-  async configure(uid: number, wipe: readonly string[], egress?: EgressPolicy): Promise<void> {
-    const version = readNumbers(await this.#wait(Frame.HELLO)).get(Field.VERSION);
+  async configure({ uid, wipe, egress, checkHello }: ContainerSetUp): Promise<void> {
+    const hello = readNumbers(await this.#wait(Frame.HELLO));
+    const version = hello.get(Field.VERSION);
     if (version !== PROTOCOL_VERSION) {
       throw this.fail(`the supervisor speaks protocol ${version}, this worker ${PROTOCOL_VERSION}`);
     }
+    checkHello?.(hello);
     if (egress) this.#write(egressFrame(egress));
     const writer = new FrameWriter().number(Field.UID, uid);
     for (const directory of wipe) writer.bytes(Field.DIR, directory);

@@ -50,6 +50,8 @@ export interface EngineContainer {
   listen(handlers: { onOutput(chunk: Buffer): void; onError(chunk: Buffer): void; onEnd(): void }): void;
   pause(): void;
   resume(): void;
+  /** Bytes of memory that the container holds, as the host's kernel counts; 0 where that cannot be read. */
+  memoryInUse(): number;
   /** Changes the memory limit of the running container. */
   setMemory(bytes: number): Promise<void>;
   /** Ends and removes the container; resolves when the engine has forgotten it. May be called twice. */
@@ -73,7 +75,20 @@ export interface EngineInfo {
   readonly arch: string;
   readonly cgroupVersion: string | undefined;
   readonly runtimes: readonly string[];
+  /** The OCI runtime of containers that name none. */
+  readonly defaultRuntime: string | undefined;
   readonly securityOptions: readonly string[];
+  /** The engine's parts by name in lower case (`containerd`, `runc`), with the version each reports. */
+  readonly components: Readonly<Record<string, string>>;
+  /** What its kernel can limit; undefined where the engine does not say. */
+  readonly limits: {
+    readonly memory: boolean | undefined;
+    readonly swap: boolean | undefined;
+    readonly pids: boolean | undefined;
+    readonly cpus: boolean | undefined;
+  };
+  /** The engine's own warnings about itself. */
+  readonly warnings: readonly string[];
 }
 
 export interface ContainerEngine {

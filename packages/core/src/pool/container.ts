@@ -20,6 +20,7 @@ import { type RunSinks, SupervisorSession } from '../exec/supervisor-session.js'
 import type { ExtractedCode } from '../hooks.js';
 import type { Logger } from '../logger.js';
 import type { EgressPolicy } from '../network/egress-policy.js';
+import { checkPosture } from '../preflight/check-posture.js';
 import type { Runtime } from '../runtime/runtime.js';
 import type { ContainerEngine, ContainerSpec, EngineContainer } from './container-engine.js';
 import { jobUid, overheadMb, SHIM_DIR, WIPED_DIRECTORIES } from './container-spec.js';
@@ -103,7 +104,7 @@ export class Container {
         },
       });
       const shimTime = this.runtime.warm ? (this.runtime.warm.startTimeoutMs ?? 30_000) : 0;
-      await this.#withTimeout(this.#prepare(session, egress), START_TIMEOUT_MS + shimTime);
+      await this.#withTimeout(this.#prepare(session, spec, egress), START_TIMEOUT_MS + shimTime);
       this.#peakMemory.attach(engineContainer.hostPid, engineContainer.id);
     } catch (error) {
       await this.retire('it could not be started');
@@ -114,11 +115,14 @@ export class Container {
     this.#become('idle');
   }
 
-  async #prepare(session: SupervisorSession, egress: EgressPolicy | undefined): Promise<void> {
+  async #prepare(session: SupervisorSession, spec: ContainerSpec, egress: EgressPolicy | undefined): Promise<void> {
+    const uid = jobUid(this.name);
     try {
-      await session.configure(jobUid(this.name), WIPED_DIRECTORIES, egress);
+      const checkHello = (hello: ReadonlyMap<number, number>) => checkPosture(hello, spec);
+      await session.configure({ uid, wipe: WIPED_DIRECTORIES, egress, checkHello });
     } catch (error) {
-      if (!egress) throw error;
+      const isUnsafe = error instanceof NanoGridError && error.code === 'NG_ENGINE_UNSAFE';
+      if (!egress || isUnsafe) throw error;
       throw new NanoGridError('NG_NETWORK_UNSAFE', `the bounds of a network cannot be set: ${messageOf(error)}`, {
         cause: error,
         hint: 'Take the grants of "internet" out of "network.grants", or use the engine’s own OCI runtime on Linux.',
@@ -154,7 +158,8 @@ export class Container {
         await session.put('code', file.path, content, file.executable);
       }
       for (const folder of code.emptyFolders ?? []) session.putFolder(folder);
-      const held = await session.commitCode();
+      // From outside where it cannot be read inside; a kernel of its own then counts, which the job must not pay for.
+      const held = (await session.commitCode()) || ((await this.#creating)?.memoryInUse() ?? 0);
       await this.#setMemory(memoryMb * 2 ** 20 + (held > 0 ? held + MEMORY_SLACK_BYTES : overhead));
     } catch (error) {
       void this.retire('its code could not be laid out');

@@ -12,6 +12,7 @@ import type {
   EngineInfo,
   HostNetworkSpec,
 } from './container-engine.js';
+import { hostMemoryInUse, setHostMemoryLimit } from './host-memory.js';
 
 /** How long the engine may take to answer a question, in milliseconds; one that hangs is told as such. */
 const ANSWER_TIMEOUT_MS = 10_000;
@@ -64,7 +65,16 @@ export class DockerEngine implements ContainerEngine {
       arch: version.Arch,
       cgroupVersion: info.CgroupVersion,
       runtimes: Object.keys(info.Runtimes ?? {}),
+      defaultRuntime: info.DefaultRuntime,
       securityOptions: info.SecurityOptions ?? [],
+      components: componentVersions(version.Components ?? []),
+      limits: {
+        memory: info.MemoryLimit,
+        swap: info.SwapLimit,
+        pids: info.PidsLimit,
+        cpus: info.CpuCfsQuota,
+      },
+      warnings: info.Warnings ?? [],
     };
   }
 
@@ -87,7 +97,7 @@ export class DockerEngine implements ContainerEngine {
       stream.on('error', () => stream.destroy());
       await this.#ask('start a container on', () => container.start(), START_TIMEOUT_MS);
       const { Id, State } = await this.#ask('inspect a container on', () => container.inspect());
-      return new DockerContainer(this.client.getContainer(Id), stream, State.Pid);
+      return new DockerContainer(this.client.getContainer(Id), stream, State.Pid, spec.ociRuntime);
     } catch (error) {
       await container.remove({ force: true }).catch(() => {});
       throw error;
@@ -179,10 +189,12 @@ class DockerContainer implements EngineContainer {
   readonly hostPid: number;
   readonly input: Duplex;
   readonly #container: Docker.Container;
+  readonly #ociRuntime: string | undefined;
   #removal: Promise<void> | undefined;
 
-  constructor(container: Docker.Container, stream: Duplex, hostPid: number) {
+  constructor(container: Docker.Container, stream: Duplex, hostPid: number, ociRuntime: string | undefined) {
     this.#container = container;
+    this.#ociRuntime = ociRuntime;
     this.id = container.id;
     this.hostPid = hostPid;
     this.input = stream;
@@ -210,7 +222,13 @@ class DockerContainer implements EngineContainer {
     this.input.resume();
   }
 
+  memoryInUse(): number {
+    return hostMemoryInUse(this.hostPid, this.id);
+  }
+
   async setMemory(bytes: number): Promise<void> {
+    // Not every other OCI runtime can change a limit (gVisor's cannot); the host's own file works with each of them.
+    if (this.#ociRuntime !== undefined && setHostMemoryLimit(this.hostPid, this.id, bytes)) return;
     try {
       await withDeadline(ANSWER_TIMEOUT_MS, () => this.#container.update({ Memory: bytes, MemorySwap: bytes }));
     } catch (error) {
@@ -337,6 +355,18 @@ function readLog(log: Buffer): string {
 
 function unlessMissing(error: unknown): undefined {
   if (statusOf(error) !== 404) throw error;
+}
+
+/** A distribution's revision is in what the engine calls the commit; it tells more than the version alone. */
+function componentVersions(
+  components: readonly { Name: string; Version?: string; Details?: { GitCommit?: string } }[],
+): Record<string, string> {
+  return Object.fromEntries(
+    components.map(({ Name, Version = '', Details }) => {
+      const revision = Details?.GitCommit ?? '';
+      return [Name.toLowerCase(), Version !== '' && revision.startsWith(Version) ? revision : Version];
+    }),
+  );
 }
 
 function statusOf(error: unknown): number | undefined {
