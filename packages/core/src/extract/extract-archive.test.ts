@@ -21,7 +21,7 @@ afterEach(async () => {
 
 const hello = { name: 'main.txt', data: 'hello', deflate: true };
 
-describe('an archive by an ordinary tool', () => {
+describe('reliability 6: an archive by an ordinary tool', () => {
   test('comes out byte for byte, with folders, modes and sizes', async () => {
     const big = Buffer.concat([randomBytes(300_000), Buffer.alloc(400_000, 'x')]);
     const zip = new ZipFile();
@@ -65,7 +65,7 @@ describe('an archive by an ordinary tool', () => {
     expect((await lab.extract(zipBytes([]))).tree).toEqual({ files: [], emptyFolders: [], totalBytes: 0 });
   });
 
-  test('keeps only whether a file is executable, whatever the umask and the mode bits say', async () => {
+  test('reliability 2: keeps only whether a file is executable, whatever the umask and the mode bits say', async () => {
     const modes = { setuid: 0o104755, setgid: 0o102644, world: 0o100666, none: 0o100000, group: 0o100010 };
     const before = process.umask(0o077);
     try {
@@ -79,7 +79,7 @@ describe('an archive by an ordinary tool', () => {
   });
 });
 
-describe('the end of the file', () => {
+describe('reliability 6: the end of the file', () => {
   const archives = {
     plain: zipBytes([hello]),
     'with a comment': zipBytes([hello], { comment: 'c'.repeat(65_535) }),
@@ -110,7 +110,7 @@ describe('the end of the file', () => {
   });
 });
 
-describe('names', () => {
+describe('reliability 6: names', () => {
   test('are UTF-8 where the flag says so, CP437 where it does not, and UTF-8 by the extra field', async () => {
     const cp437 = Buffer.from([0x81, 0x2e, 0x74]);
     await lab.extract(
@@ -134,14 +134,14 @@ describe('names', () => {
     expect(Object.values(await lab.contents())).toEqual(expect.arrayContaining(names));
   });
 
-  test('nested archives are not opened', async () => {
+  test('reliability 3: nested archives are not opened', async () => {
     const inner = zipBytes([{ name: '../x', data: 'y' }]);
     const { tree } = await lab.extract(zipBytes([{ name: 'in.zip', data: inner }]));
     expect(tree?.files.map((file) => file.path)).toEqual(['in.zip']);
   });
 });
 
-describe('the target folder', () => {
+describe('reliability 1: the target folder', () => {
   test('is never written through a link, nor over a file, that was there before', async () => {
     const target = join(lab.root, 'target');
     const outside = join(lab.root, 'outside');
