@@ -93,7 +93,7 @@ async function readEntries(
   const zip = await fromRandomAccessReaderPromise(reader, reader.sizeBytes, {
     autoClose: false,
     decodeStrings: false,
-    // Sizes are held to account while the bytes stream, in extract-archive.ts.
+    // Sizes are held to account while the bytes stream, in entry-data.ts.
     validateEntrySizes: false,
   });
   const registry = new PathRegistry(limits.maxEntries);

@@ -123,6 +123,17 @@ describe('reliability 6: names', () => {
     expect(await lab.contents()).toEqual({ 'größe/': '', 'größe/日本.txt': '1', 'ü.t': '2', añb: '3' });
   });
 
+  test('in CP437 mean the same as everywhere, character by character', async () => {
+    const upper =
+      'ÇüéâäàåçêëèïîìÄÅÉæÆôöòûùÿÖÜ¢£¥₧ƒáíóúñÑªº¿⌐¬½¼¡«»░▒▓│┤╡╢╖╕╣║╗╝╜╛┐└┴┬├─┼╞╟╚╔╩╦╠═╬╧╨╤╥╙╘╒╓╫╪┘┌█▄▌▐▀' +
+      'αßΓπΣσµτΦΘΩδ∞φε∩≡±≥≤⌠⌡÷≈°∙·√ⁿ²■\u00a0';
+    // The number in front keeps those apart that differ only in case.
+    const entries = Array.from(upper, (_, i) => ({ name: Buffer.concat([Buffer.from(`${i}-`), Buffer.of(128 + i)]) }));
+    const { tree } = await lab.extract(zipBytes(entries));
+    expect(upper).toHaveLength(128);
+    expect(new Set(tree?.files.map(({ path }) => path))).toEqual(new Set(Array.from(upper, (c, i) => `${i}-${c}`)));
+  });
+
   test('lose one leading "./", and the root itself is no entry', async () => {
     await lab.extract(zipBytes([{ name: './' }, { name: './a/x', data: '1' }]));
     expect(await lab.contents()).toEqual({ 'a/': '', 'a/x': '1' });
@@ -173,6 +184,40 @@ describe('reliability 1: the target folder', () => {
     const archive = await lab.write(zipBytes([hello]));
     await expect(extractArchive(archive, missing, LIMITS)).rejects.toMatchObject({ code: 'NG_DISK_FAILED' });
   });
+});
+
+describe('reliability 5: of several faults', () => {
+  const small = { data: 'x', crc: 1 };
+  const large = { data: randomBytes(500_000), deflate: true, crc: 1 };
+  test.each([
+    ['the first is named, though the second takes longer to find', small, large],
+    ['the first is named, though it takes longer to find', large, small],
+  ])('%s', async (_, first, second) => {
+    const bytes = zipBytes([
+      { name: 'b', ...first },
+      { name: 'a', ...second },
+    ]);
+    const { error } = await lab.extract(bytes);
+    expect(error?.message).toContain('at entry "b": its checksum is wrong');
+    await expect(checkArchive(bytes, LIMITS)).rejects.toMatchObject({ message: error?.message });
+  });
+});
+
+test('reliability 2: the archive itself is not read through a link', async () => {
+  const archive = await lab.write(zipBytes([hello]));
+  await symlink(archive, join(lab.root, 'link'));
+  await expect(checkArchive(join(lab.root, 'link'), LIMITS)).rejects.toMatchObject({ code: 'NG_DISK_FAILED' });
+});
+
+test('a check ends with the signal’s reason, while it reads data too', async () => {
+  const archive = zipBytes([{ name: 'a', data: Buffer.alloc(100_000_000), deflate: true }]);
+  const reason = new Error('enough');
+  const limits = { ...LIMITS, maxRatio: 2000 };
+  await expect(checkArchive(archive, limits, AbortSignal.abort(reason))).rejects.toBe(reason);
+  const controller = new AbortController();
+  const checking = checkArchive(archive, limits, controller.signal);
+  setTimeout(() => controller.abort(reason), 1);
+  await expect(checking).rejects.toBe(reason);
 });
 
 test('checkArchive tells what an archive holds without extracting it', async () => {
