@@ -1,7 +1,7 @@
 /** Reads an open archive for yauzl and for extraction; owns one window of the file, so that headers cost few reads. */
 
-import type { FileHandle } from 'node:fs/promises';
 import { RandomAccessReader } from 'yauzl';
+import type { ByteSource } from './byte-source.js';
 
 const WINDOW_BYTES = 128 * 1024;
 const CHUNK_BYTES = 64 * 1024;
@@ -12,17 +12,17 @@ type ReadCallback = (error: Error | null, bytesRead?: number) => void;
 
 /** Offsets count from the archive's first byte: bytes put in front of it (a self-extractor) are skipped. */
 export class ArchiveReader extends RandomAccessReader {
-  readonly #handle: FileHandle;
+  readonly #source: ByteSource;
   readonly #prefixBytes: number;
   /** Length of the archive without its prefix. */
   readonly sizeBytes: number;
   #window: Buffer = NOTHING;
   #windowStart = 0;
 
-  /** The handle stays the caller's to close. */
-  constructor(handle: FileHandle, fileBytes: number, prefixBytes: number) {
+  /** The source stays the caller's to close. */
+  constructor(source: ByteSource, fileBytes: number, prefixBytes: number) {
     super();
-    this.#handle = handle;
+    this.#source = source;
     this.#prefixBytes = prefixBytes;
     this.sizeBytes = fileBytes - prefixBytes;
   }
@@ -71,7 +71,7 @@ export class ArchiveReader extends RandomAccessReader {
     let filled = 0;
     while (filled < buffer.length) {
       const at = this.#prefixBytes + position + filled;
-      const { bytesRead } = await this.#handle.read(buffer, filled, buffer.length - filled, at);
+      const { bytesRead } = await this.#source.read(buffer, filled, buffer.length - filled, at);
       if (bytesRead === 0) break;
       filled += bytesRead;
     }

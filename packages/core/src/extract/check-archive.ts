@@ -1,29 +1,16 @@
-/** Reads and judges everything an archive says about itself, before a byte of it is extracted. Owns no state. */
+/** Judges an archive: everything it says about itself before a byte is extracted, and its data too where asked. Owns no state. */
 
-import { constants } from 'node:fs';
-import { type FileHandle, open } from 'node:fs/promises';
 import { type Entry, fromRandomAccessReaderPromise, type ZipFile } from 'yauzl';
 import type { ArchiveLimits } from '../config/core-config.js';
 import { archiveError, fromArchiveFailure } from './archive-error.js';
 import { ArchiveReader } from './archive-reader.js';
+import { type OpenSource, openSource } from './byte-source.js';
 import { checkLocalHeader } from './check-local-header.js';
+import { type ArchiveFile, entryData } from './entry-data.js';
 import { readEntryPath, shownName } from './entry-path.js';
+import { checkEntryType, unixMode } from './entry-type.js';
 import { locateDirectory } from './locate-directory.js';
 import { PathRegistry } from './path-registry.js';
-
-/** One file of an archive whose headers were checked. */
-export interface ArchiveFile {
-  readonly path: string;
-  readonly sizeBytes: number;
-  readonly compressedBytes: number;
-  readonly crc32: number;
-  /** True where the data is deflated, false where it is stored. */
-  readonly deflated: boolean;
-  /** True where the archive marks it as executable; no other permission is kept. */
-  readonly executable: boolean;
-  /** Offset of its data in the archive. */
-  readonly dataStart: number;
-}
 
 /** What an archive holds, in its own order. */
 export interface CheckedArchive {
@@ -42,45 +29,58 @@ const STORED = 0;
 const DEFLATED = 8;
 /** The ratio is judged above this size only: small files of one byte repeated are common. */
 const RATIO_FROM_BYTES = 1024 * 1024;
-const TYPE_MASK = 0o170000;
-const TYPE_FILE = 0o100000;
-const TYPE_FOLDER = 0o040000;
 
 /**
- * Checks names, types, sizes and structure of the ZIP at `path` against `limits`, without extracting it. Throws
- * `NG_ARCHIVE_UNSAFE`, `NG_ARCHIVE_TOO_LARGE` or `NG_ARCHIVE_BROKEN` naming the entry, `NG_DISK_FAILED` where the
- * file cannot be read, or the signal's reason.
+ * Judges a code archive exactly as a worker does before it runs it, without writing a byte: for whoever accepts
+ * uploads, so that what is accepted can be run and what cannot is refused at the door.
+ *
+ * `archive` is the path of a file (a symlink is not followed), or the archive's bytes where they are in memory anyway.
+ * An upload that comes as a stream goes to a temporary file first, since a ZIP is read from its end. Names, types, sizes
+ * and structure are checked first, then every file is read, inflated and compared with its declared size and checksum;
+ * from a path, that takes 128 KiB for data and a few hundred bytes for each entry, whatever the archive expands to.
+ *
+ * `limits` are `code.limits` of the configuration. Returns what extraction would lay out. Throws `NG_ARCHIVE_UNSAFE`,
+ * `NG_ARCHIVE_TOO_LARGE` or `NG_ARCHIVE_BROKEN` naming the entry, all three the sender's fault; `NG_DISK_FAILED` where
+ * the file cannot be read; or the signal's reason.
  */
-export async function checkArchive(path: string, limits: ArchiveLimits, signal?: AbortSignal): Promise<CheckedArchive> {
-  return await withArchive(path, limits, signal, async (archive) => archive);
+export async function checkArchive(
+  archive: string | Uint8Array,
+  limits: ArchiveLimits,
+  signal?: AbortSignal,
+): Promise<CheckedArchive> {
+  return await withArchive(archive, limits, signal, async (checked, reader) => {
+    for (const file of checked.files) {
+      for await (const _ of entryData(file, reader, signal));
+    }
+    return checked;
+  });
 }
 
-/** Opens and checks an archive, and hands it to `use` together with the reader it was checked through. */
+/** Opens an archive, checks all its headers, and hands it to `use` together with the reader it was checked through. */
 export async function withArchive<T>(
-  path: string,
+  archive: string | Uint8Array,
   limits: ArchiveLimits,
   signal: AbortSignal | undefined,
   use: (archive: CheckedArchive, reader: ArchiveReader) => Promise<T>,
 ): Promise<T> {
-  let handle: FileHandle | undefined;
+  let opened: OpenSource | undefined;
   try {
-    handle = await open(path, constants.O_RDONLY | constants.O_NOFOLLOW);
-    const { size } = await handle.stat();
-    if (size > limits.maxArchiveBytes) {
+    opened = await openSource(archive);
+    const { source, sizeBytes } = opened;
+    if (sizeBytes > limits.maxArchiveBytes) {
       throw archiveError('NG_ARCHIVE_TOO_LARGE', `it is larger than ${limits.maxArchiveBytes} bytes`);
     }
-    const location = await locateDirectory(handle, size);
+    const location = await locateDirectory(source, sizeBytes);
     if (location === undefined) throw archiveError('NG_ARCHIVE_BROKEN', 'it is no ZIP file, or its end is missing');
     if (location.entries > limits.maxEntries) {
       throw archiveError('NG_ARCHIVE_TOO_LARGE', `it has ${location.entries} entries, more than ${limits.maxEntries}`);
     }
-    const reader = new ArchiveReader(handle, size, location.prefixBytes);
-    const archive = await readEntries(reader, location, limits, signal);
-    return await use(archive, reader);
+    const reader = new ArchiveReader(source, sizeBytes, location.prefixBytes);
+    return await use(await readEntries(reader, location, limits, signal), reader);
   } catch (error) {
     throw fromArchiveFailure(error, undefined, signal);
   } finally {
-    await handle?.close();
+    await opened?.close();
   }
 }
 
@@ -93,7 +93,7 @@ async function readEntries(
   const zip = await fromRandomAccessReaderPromise(reader, reader.sizeBytes, {
     autoClose: false,
     decodeStrings: false,
-    // Sizes are held to account while the bytes stream, in extract-archive.ts.
+    // Sizes are held to account while the bytes stream, in entry-data.ts.
     validateEntrySizes: false,
   });
   const registry = new PathRegistry(limits.maxEntries);
@@ -105,6 +105,7 @@ async function readEntries(
     signal?.throwIfAborted();
     directoryBytes += CENTRAL_HEADER_BYTES + entry.fileNameLength + entry.extraFieldLength + entry.fileCommentLength;
     const { path, folder } = readEntryPath(entry, limits);
+    checkEntryType(entry, folder);
     checkEntry(entry, folder, limits);
     if (path !== '') registry.add(path, folder ? 'folder' : 'file');
     totalBytes += entry.uncompressedSize;
@@ -142,12 +143,6 @@ function describeFile(entry: Entry, path: string, dataStart: number): ArchiveFil
 function checkEntry(entry: Entry, folder: boolean, limits: ArchiveLimits): void {
   const refuse = (code: Parameters<typeof archiveError>[0], reason: string) =>
     archiveError(code, reason, shownName(entry));
-  const type = unixMode(entry) & TYPE_MASK;
-  // Whatever system the entry claims to come from: an extractor that looks at these bits would make a link or device of it.
-  if (type !== 0 && type !== TYPE_FILE && type !== TYPE_FOLDER) {
-    throw refuse('NG_ARCHIVE_UNSAFE', 'it is a link or another special file');
-  }
-  if (type === TYPE_FOLDER && !folder) throw refuse('NG_ARCHIVE_UNSAFE', 'it is a folder by type, but a file by name');
   if ((entry.generalPurposeBitFlag & (ENCRYPTED_FLAG | MASKED_HEADERS_FLAG)) !== 0) {
     throw refuse('NG_ARCHIVE_BROKEN', 'it is encrypted');
   }
@@ -164,11 +159,6 @@ function checkEntry(entry: Entry, folder: boolean, limits: ArchiveLimits): void 
   if (entry.uncompressedSize > RATIO_FROM_BYTES && entry.uncompressedSize > entry.compressedSize * limits.maxRatio) {
     throw refuse('NG_ARCHIVE_TOO_LARGE', `it expands more than ${limits.maxRatio} times`);
   }
-}
-
-/** The upper half of the external attributes, where tools put a Unix mode. */
-function unixMode(entry: Entry): number {
-  return entry.externalFileAttributes >>> 16;
 }
 
 async function readDataStart(zip: ZipFile, entry: Entry): Promise<number> {

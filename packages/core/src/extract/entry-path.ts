@@ -1,11 +1,14 @@
 /** Decides what an entry's raw name means and whether it may be a path below the code's folder. Owns no state. */
 
+import { crc32 } from 'node:zlib';
 import { type Entry, getFileNameLowLevel } from 'yauzl';
 import type { ArchiveLimits } from '../config/core-config.js';
 import { archiveError } from './archive-error.js';
 
 /** General purpose bit 11: the name is UTF-8; without it, it is CP437. */
 export const UTF8_FLAG = 0x800;
+/** Info-ZIP's Unicode path field. */
+const UNICODE_PATH = 0x7075;
 /** Longest component that the worker's and the container's file systems take, in bytes. */
 const MAX_COMPONENT_BYTES = 255;
 
@@ -16,9 +19,10 @@ export interface EntryPath {
   readonly folder: boolean;
 }
 
-/** The name for messages, whatever it holds. */
+/** The beginning of the name, for messages, whatever it holds. */
 export function shownName(entry: Entry): string {
-  return entry.fileNameRaw.toString('utf8');
+  // Messages show less than that; a name may have 64 KiB, and one is kept for each entry.
+  return entry.fileNameRaw.toString('utf8', 0, 512);
 }
 
 /**
@@ -34,6 +38,7 @@ export function readEntryPath(entry: Entry, limits: ArchiveLimits): EntryPath {
   }
   const name = decodeName(entry);
   if (name === undefined) throw unsafe('its name is not valid UTF-8');
+  if ((nameInField(entry.fileNameRaw, entry.extraFields) ?? name) !== name) throw unsafe('it has two different names');
   if (/\p{Cc}/u.test(name)) throw unsafe('its name holds a control character');
   if (name === '') throw unsafe('its name is empty');
   if (name.includes('\\')) throw unsafe('its name holds a backslash');
@@ -63,11 +68,20 @@ export function readEntryPath(entry: Entry, limits: ArchiveLimits): EntryPath {
   return { path, folder };
 }
 
-function decodeName(entry: Entry): string | undefined {
+/** What the name means; undefined where it is not valid UTF-8 though it says so. */
+export function decodeName(entry: Entry): string | undefined {
   if ((entry.generalPurposeBitFlag & UTF8_FLAG) !== 0) return decodeUtf8(entry.fileNameRaw);
-  // CP437, unless Info-ZIP's extra field carries the UTF-8 name; a broken one shows as U+FFFD, which CP437 lacks.
-  const name = getFileNameLowLevel(entry.generalPurposeBitFlag, entry.fileNameRaw, entry.extraFields, true);
-  return name.includes('\ufffd') ? undefined : name;
+  const named = nameInField(entry.fileNameRaw, entry.extraFields);
+  // A broken field shows as U+FFFD, which CP437 lacks.
+  if (named !== undefined) return named.includes('\ufffd') ? undefined : named;
+  return getFileNameLowLevel(0, entry.fileNameRaw, [], true);
+}
+
+/** The name in Info-ZIP's Unicode path field; undefined without one, or where it was made for another raw name. */
+export function nameInField(raw: Buffer, fields: Entry['extraFields']): string | undefined {
+  const made = ({ id, data }: Entry['extraFields'][number]) =>
+    id === UNICODE_PATH && data.length > 5 && data[0] === 1 && data.readUInt32LE(1) === crc32(raw);
+  return fields.find(made)?.data.toString('utf8', 5);
 }
 
 function decodeUtf8(bytes: Uint8Array): string | undefined {

@@ -21,7 +21,7 @@ afterEach(async () => {
 
 const hello = { name: 'main.txt', data: 'hello', deflate: true };
 
-describe('an archive by an ordinary tool', () => {
+describe('reliability 6: an archive by an ordinary tool', () => {
   test('comes out byte for byte, with folders, modes and sizes', async () => {
     const big = Buffer.concat([randomBytes(300_000), Buffer.alloc(400_000, 'x')]);
     const zip = new ZipFile();
@@ -65,7 +65,7 @@ describe('an archive by an ordinary tool', () => {
     expect((await lab.extract(zipBytes([]))).tree).toEqual({ files: [], emptyFolders: [], totalBytes: 0 });
   });
 
-  test('keeps only whether a file is executable, whatever the umask and the mode bits say', async () => {
+  test('reliability 2: keeps only whether a file is executable, whatever the umask and the mode bits say', async () => {
     const modes = { setuid: 0o104755, setgid: 0o102644, world: 0o100666, none: 0o100000, group: 0o100010 };
     const before = process.umask(0o077);
     try {
@@ -79,7 +79,7 @@ describe('an archive by an ordinary tool', () => {
   });
 });
 
-describe('the end of the file', () => {
+describe('reliability 6: the end of the file', () => {
   const archives = {
     plain: zipBytes([hello]),
     'with a comment': zipBytes([hello], { comment: 'c'.repeat(65_535) }),
@@ -110,7 +110,7 @@ describe('the end of the file', () => {
   });
 });
 
-describe('names', () => {
+describe('reliability 6: names', () => {
   test('are UTF-8 where the flag says so, CP437 where it does not, and UTF-8 by the extra field', async () => {
     const cp437 = Buffer.from([0x81, 0x2e, 0x74]);
     await lab.extract(
@@ -121,6 +121,17 @@ describe('names', () => {
       ]),
     );
     expect(await lab.contents()).toEqual({ 'größe/': '', 'größe/日本.txt': '1', 'ü.t': '2', añb: '3' });
+  });
+
+  test('in CP437 mean the same as everywhere, character by character', async () => {
+    const upper =
+      'ÇüéâäàåçêëèïîìÄÅÉæÆôöòûùÿÖÜ¢£¥₧ƒáíóúñÑªº¿⌐¬½¼¡«»░▒▓│┤╡╢╖╕╣║╗╝╜╛┐└┴┬├─┼╞╟╚╔╩╦╠═╬╧╨╤╥╙╘╒╓╫╪┘┌█▄▌▐▀' +
+      'αßΓπΣσµτΦΘΩδ∞φε∩≡±≥≤⌠⌡÷≈°∙·√ⁿ²■\u00a0';
+    // The number in front keeps those apart that differ only in case.
+    const entries = Array.from(upper, (_, i) => ({ name: Buffer.concat([Buffer.from(`${i}-`), Buffer.of(128 + i)]) }));
+    const { tree } = await lab.extract(zipBytes(entries));
+    expect(upper).toHaveLength(128);
+    expect(new Set(tree?.files.map(({ path }) => path))).toEqual(new Set(Array.from(upper, (c, i) => `${i}-${c}`)));
   });
 
   test('lose one leading "./", and the root itself is no entry', async () => {
@@ -134,14 +145,14 @@ describe('names', () => {
     expect(Object.values(await lab.contents())).toEqual(expect.arrayContaining(names));
   });
 
-  test('nested archives are not opened', async () => {
+  test('reliability 3: nested archives are not opened', async () => {
     const inner = zipBytes([{ name: '../x', data: 'y' }]);
     const { tree } = await lab.extract(zipBytes([{ name: 'in.zip', data: inner }]));
     expect(tree?.files.map((file) => file.path)).toEqual(['in.zip']);
   });
 });
 
-describe('the target folder', () => {
+describe('reliability 1: the target folder', () => {
   test('is never written through a link, nor over a file, that was there before', async () => {
     const target = join(lab.root, 'target');
     const outside = join(lab.root, 'outside');
@@ -173,6 +184,40 @@ describe('the target folder', () => {
     const archive = await lab.write(zipBytes([hello]));
     await expect(extractArchive(archive, missing, LIMITS)).rejects.toMatchObject({ code: 'NG_DISK_FAILED' });
   });
+});
+
+describe('reliability 5: of several faults', () => {
+  const small = { data: 'x', crc: 1 };
+  const large = { data: randomBytes(500_000), deflate: true, crc: 1 };
+  test.each([
+    ['the first is named, though the second takes longer to find', small, large],
+    ['the first is named, though it takes longer to find', large, small],
+  ])('%s', async (_, first, second) => {
+    const bytes = zipBytes([
+      { name: 'b', ...first },
+      { name: 'a', ...second },
+    ]);
+    const { error } = await lab.extract(bytes);
+    expect(error?.message).toContain('at entry "b": its checksum is wrong');
+    await expect(checkArchive(bytes, LIMITS)).rejects.toMatchObject({ message: error?.message });
+  });
+});
+
+test('reliability 2: the archive itself is not read through a link', async () => {
+  const archive = await lab.write(zipBytes([hello]));
+  await symlink(archive, join(lab.root, 'link'));
+  await expect(checkArchive(join(lab.root, 'link'), LIMITS)).rejects.toMatchObject({ code: 'NG_DISK_FAILED' });
+});
+
+test('a check ends with the signal’s reason, while it reads data too', async () => {
+  const archive = zipBytes([{ name: 'a', data: Buffer.alloc(100_000_000), deflate: true }]);
+  const reason = new Error('enough');
+  const limits = { ...LIMITS, maxRatio: 2000 };
+  await expect(checkArchive(archive, limits, AbortSignal.abort(reason))).rejects.toBe(reason);
+  const controller = new AbortController();
+  const checking = checkArchive(archive, limits, controller.signal);
+  setTimeout(() => controller.abort(reason), 1);
+  await expect(checking).rejects.toBe(reason);
 });
 
 test('checkArchive tells what an archive holds without extracting it', async () => {

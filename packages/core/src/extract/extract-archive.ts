@@ -3,13 +3,12 @@
 import { constants } from 'node:fs';
 import { chmod, type FileHandle, mkdir, open } from 'node:fs/promises';
 import { join } from 'node:path';
-import { Readable } from 'node:stream';
-import { crc32, createInflateRaw, type InflateRaw } from 'node:zlib';
 import type { ArchiveLimits } from '../config/core-config.js';
 import type { ExtractedFile } from '../hooks.js';
-import { archiveError, fromArchiveFailure } from './archive-error.js';
+import { fromArchiveFailure } from './archive-error.js';
 import type { ArchiveReader } from './archive-reader.js';
-import { type ArchiveFile, withArchive } from './check-archive.js';
+import { withArchive } from './check-archive.js';
+import { type ArchiveFile, entryData } from './entry-data.js';
 
 /** What was written below the folder. */
 export interface ExtractedTree {
@@ -78,54 +77,30 @@ async function extractFile(
   signal: AbortSignal | undefined,
 ): Promise<void> {
   await createFile(path, file.executable, async (target) => {
-    const broken = (reason: string) => archiveError('NG_ARCHIVE_BROKEN', reason, file.path);
-    const source = reader.chunks(file.dataStart, file.dataStart + file.compressedBytes);
-    const inflate = file.deflated ? createInflateRaw() : undefined;
-    let size = 0;
-    let sum = 0;
-    for await (const chunk of inflate === undefined ? source : inflated(source, inflate)) {
-      signal?.throwIfAborted();
-      size += chunk.length;
-      // The declared size passed every cap before; what really comes may not exceed it by a byte.
-      if (size > file.sizeBytes) throw broken('it holds more bytes than it declares');
-      sum = crc32(chunk, sum);
-      await target.writeFile(chunk);
-    }
-    if (size < file.sizeBytes) throw broken('it holds fewer bytes than it declares');
-    if (inflate !== undefined && inflate.bytesWritten !== file.compressedBytes) {
-      throw broken('its compressed data ends before its compressed size');
-    }
-    if (sum !== file.crc32) throw broken('its checksum is wrong');
+    for await (const chunk of entryData(file, reader, signal)) await target.writeFile(chunk);
   });
 }
 
-/** The inflated bytes of `source`; both streams are gone when the loop over it ends, however it ends. */
-async function* inflated(source: AsyncIterable<Buffer>, inflate: InflateRaw): AsyncGenerator<Buffer, void, undefined> {
-  const input = Readable.from(source, { objectMode: false });
-  input.on('error', (error) => inflate.destroy(error));
-  try {
-    yield* input.pipe(inflate) as AsyncIterable<Buffer>;
-  } finally {
-    input.destroy();
-    inflate.destroy();
-  }
-}
-
-/** Runs `work` over all items, a few at once; after a failure no further item is begun, and none is left running. */
+/**
+ * Runs `work` over all items, a few at once; after a failure no further item is begun, and none is left running. What
+ * is thrown is the failure of the first item in order, so that one archive always gets one answer.
+ */
 async function forEachParallel<T>(items: readonly T[], work: (item: T) => Promise<void>): Promise<void> {
-  const queue = items.values();
-  let failed = false;
+  const queue = items.entries();
+  let failedAt = Number.POSITIVE_INFINITY;
+  let failure: unknown;
   const lane = async () => {
-    for (const item of queue) {
-      if (failed) return;
+    for (const [index, item] of queue) {
+      if (failedAt < index) return;
       try {
         await work(item);
       } catch (error) {
-        failed = true;
-        throw error;
+        if (index > failedAt) continue;
+        failedAt = index;
+        failure = error;
       }
     }
   };
-  const lanes = await Promise.allSettled(Array.from({ length: Math.min(PARALLEL, items.length) }, lane));
-  for (const outcome of lanes) if (outcome.status === 'rejected') throw outcome.reason;
+  await Promise.all(Array.from({ length: Math.min(PARALLEL, items.length) }, lane));
+  if (failedAt < items.length) throw failure;
 }

@@ -3,8 +3,24 @@
 import { deflateRawSync } from 'node:zlib';
 import { afterEach, beforeEach, describe, expect, test } from 'vitest';
 import type { ArchiveLimits } from '../config/core-config.js';
-import { ArchiveLab } from './archive-lab.test-support.js';
-import { unicodePathExtra, type ZipEntry, type ZipOptions, zip64Extra, zipBytes } from './zip-bytes.test-support.js';
+import { ArchiveLab, LIMITS } from './archive-lab.test-support.js';
+import { checkArchive } from './check-archive.js';
+import {
+  extraField,
+  unicodePathExtra,
+  type ZipEntry,
+  type ZipOptions,
+  zip64Extra,
+  zipBytes,
+} from './zip-bytes.test-support.js';
+
+/** ASi's Unix field: CRC, mode, size of a link or device number, owners, target of a link. */
+function asiField(mode: number, size: number, target = ''): Buffer {
+  const data = Buffer.concat([Buffer.alloc(14), Buffer.from(target)]);
+  data.writeUInt16LE(mode, 4);
+  data.writeUInt32LE(size, 6);
+  return extraField(0x756e, data);
+}
 
 let lab: ArchiveLab;
 beforeEach(async () => {
@@ -29,12 +45,18 @@ interface Case {
 
 function check(cases: Record<string, Case>): void {
   test.each(Object.entries(cases))('%s', async (_, { code, says, entries, options, limits }) => {
-    const { error } = await lab.extract(zipBytes([{ name: 'first.txt', data: 'x' }, ...entries], options), limits);
+    const bytes = zipBytes([{ name: 'first.txt', data: 'x' }, ...entries], options);
+    const { error } = await lab.extract(bytes, limits);
     expect(error?.message).toContain(says);
     expect(error).toMatchObject({ code, side: 'user' });
     expect(error?.hint).toBeTruthy();
     expect(await lab.strays()).toEqual([]);
     expect(Object.values(await lab.contents())).not.toContain('link');
+    // Whoever accepts an upload hears the same, from a file and from memory.
+    for (const archive of [await lab.write(bytes), bytes]) {
+      const told = checkArchive(archive, { ...LIMITS, ...limits });
+      await expect(told).rejects.toMatchObject({ code, message: error?.message, hint: error?.hint });
+    }
   });
 }
 
@@ -44,7 +66,7 @@ const named = (name: string | Uint8Array, says: string, code = UNSAFE): Case => 
   entries: [{ name, data: 'evil', flags: 0x800 }],
 });
 
-describe('paths that leave the folder or no file system agrees on', () => {
+describe('reliability 1 and 4: paths that leave the folder or no file system agrees on', () => {
   check({
     parent: named('../x', 'entry "../x": its path climbs out'),
     'parent in the middle': named('a/../../x', 'climbs out'),
@@ -95,11 +117,16 @@ describe('paths that leave the folder or no file system agrees on', () => {
   });
 });
 
-describe('types', () => {
+describe('reliability 2: links and special files', () => {
   const typed = (mode: number, name = 'x'): Case => ({
     code: UNSAFE,
     says: 'link or another special file',
     entries: [{ name, mode, data: '/etc/passwd' }],
+  });
+  test('owners and times in those fields make no link', async () => {
+    const entry = { name: 'x', data: 'd' };
+    const extras = { centralExtra: extraField(0x000d, Buffer.alloc(12)), localExtra: asiField(0o100644, 0) };
+    expect((await lab.extract(zipBytes([{ ...entry, ...extras }]))).error).toBeUndefined();
   });
   check({
     symlink: typed(0o120777),
@@ -116,12 +143,28 @@ describe('types', () => {
     FIFO: typed(0o010666),
     socket: typed(0o140777),
     'unknown type': typed(0o170000),
+    'Windows reparse point': { ...typed(0), entries: [{ name: 'x', attributes: 0x400 }] },
+    ...Object.fromEntries(
+      (['centralExtra', 'localExtra'] as const).flatMap((where) =>
+        Object.entries({
+          'hard link in PKWARE’s field': extraField(0x000d, Buffer.concat([Buffer.alloc(12), Buffer.from('a')])),
+          'device in PKWARE’s field': extraField(0x000d, Buffer.alloc(20)),
+          'symlink by mode in ASi’s field': asiField(0o120777, 0),
+          'device by mode in ASi’s field': asiField(0o020666, 0),
+          'length of a link in ASi’s field': asiField(0o100644, 6),
+          'target of a link in ASi’s field': asiField(0o100644, 0, '/etc/x'),
+        }).map(([name, extra]) => [
+          `${name}, ${where}`,
+          { code: UNSAFE, says: 'an extra field makes a link', entries: [{ name: 'x', data: 'd', [where]: extra }] },
+        ]),
+      ),
+    ),
     'folder without its slash': { code: UNSAFE, says: 'folder by type', entries: [{ name: 'd', mode: 0o040755 }] },
     'folder with data': { code: BROKEN, says: 'folder that holds data', entries: [{ name: 'd/', data: 'x' }] },
   });
 });
 
-describe('names that meet', () => {
+describe('reliability 4: names that meet', () => {
   const twins = (says: string, ...names: string[]): Case => ({
     code: UNSAFE,
     says,
@@ -145,7 +188,7 @@ describe('names that meet', () => {
   });
 });
 
-describe('bombs', () => {
+describe('reliability 3: bombs', () => {
   const zeros = Buffer.alloc(2 * 1024 * 1024);
   check({
     'by ratio': { code: LARGE, says: 'expands more than 200', entries: [{ name: 'z', data: zeros, deflate: true }] },
@@ -155,6 +198,18 @@ describe('bombs', () => {
       says: '1000000 entries',
       entries: [],
       options: { zip64: true, count: 1_000_000 },
+    },
+    'by more entries than it counts': {
+      code: BROKEN,
+      says: 'another length',
+      entries: [{ name: 'y' }, { name: 'z' }],
+      options: { count: 2 },
+    },
+    'by a ratio that a lying compressed size hides': {
+      code: UNSAFE,
+      says: 'overlaps',
+      entries: [{ name: 'z', data: zeros, deflate: true, compressedSize: 20_000, localCompressedSize: 20_000 }],
+      options: { comment: 'c'.repeat(30_000) },
     },
     'by one file': {
       code: LARGE,
@@ -215,7 +270,7 @@ describe('bombs', () => {
   });
 });
 
-describe('structure', () => {
+describe('reliability 5: structure', () => {
   const one = (entry: Partial<ZipEntry>, says: string, code = BROKEN): Case => ({
     code,
     says,
@@ -230,6 +285,38 @@ describe('structure', () => {
     'headers of two names': one({ localName: 'y' }, 'disagree about its name'),
     'headers of two methods': one({ localMethod: 0 }, 'disagree about its compression'),
     'encrypted in one header': one({ localFlags: 0x1 }, 'disagree about its encryption'),
+    'strongly encrypted in one header': one({ localFlags: 0x40 }, 'disagree about its encryption'),
+    'masked in one header': one({ localFlags: 0x2000 }, 'disagree about its encryption'),
+    'encrypted in the local header of a descriptor': one(
+      { descriptor: true, localFlags: 0x9 },
+      'disagree about its encryption',
+    ),
+    'another name in a local Unicode field': one(
+      { localExtra: unicodePathExtra(Buffer.from('x'), Buffer.from('../x')) },
+      'disagree about its name',
+    ),
+    'a name as UTF-8 and another in a Unicode field': one(
+      { flags: 0x800, centralExtra: unicodePathExtra(Buffer.from('x'), Buffer.from('y')) },
+      'two different names',
+      UNSAFE,
+    ),
+    'an extra field longer than all of them': one({ centralExtra: Buffer.from([1, 0, 99, 0]) }, 'extra field length'),
+    'a local extra field longer than all of them': one(
+      { localExtra: Buffer.from([1, 0, 99, 0]) },
+      'extra field length',
+    ),
+    'headers of two compressed sizes in Zip64': one(
+      { deflate: false, localSize: 0xffffffff, localExtra: zip64Extra(5) },
+      'disagree about its size',
+    ),
+    'half a Zip64 field': one(
+      { localSize: 0xffffffff, localCompressedSize: 0xffffffff, localExtra: zip64Extra(4) },
+      'disagree about its size',
+    ),
+    'a descriptor with a size in its local header that lies': one(
+      { descriptor: true, localSize: 9 },
+      'disagree about its size',
+    ),
     'two encodings of a name': one({ name: Buffer.from([0x81]), localFlags: 0x800 }, 'name’s encoding'),
     'headers of two sizes': one({ localSize: 5 }, 'disagree about its size'),
     'headers of two compressed sizes': one({ localCompressedSize: 5 }, 'disagree about its compressed size'),
@@ -265,6 +352,22 @@ describe('structure', () => {
     expect((await lab.extract(bytes)).error?.message).toContain('Zip64 end record disagrees');
   });
 
+  test('of two Zip64 end records, of which readers meet different ones', async () => {
+    const plain = zipBytes([{ name: 'a', data: 'x' }], { zip64: true });
+    const endAt = plain.length - 22 - 20 - 56;
+    const body = plain.subarray(0, endAt);
+    const record = plain.subarray(endAt, endAt + 56);
+    // One record where the locator points, and its twin with another count as far behind it as the prefix is long.
+    const prefixBytes = 60;
+    const first = Buffer.concat([record, Buffer.alloc(prefixBytes - 56), record]);
+    first.writeBigUInt64LE(BigInt(first.length - 12), 4);
+    first.writeBigUInt64LE(2n ** 40n, prefixBytes + 32);
+    const locator = Buffer.from(plain.subarray(endAt + 56, endAt + 76));
+    locator.writeBigUInt64LE(BigInt(prefixBytes + endAt), 8);
+    const bytes = Buffer.concat([Buffer.alloc(prefixBytes), body, first, locator, plain.subarray(endAt + 76)]);
+    expect((await lab.extract(bytes)).error?.message).toContain('not where its locator says');
+  });
+
   test('of several disks', async () => {
     const bytes = zipBytes([{ name: 'a', data: 'x' }]);
     bytes.writeUInt16LE(1, bytes.length - 22 + 4);
@@ -279,7 +382,7 @@ describe('structure', () => {
   );
 });
 
-test('a hostile name is shown short and in one line', async () => {
+test('reliability 4: a hostile name is shown short and in one line', async () => {
   const { error } = await lab.extract(zipBytes([{ name: `../\u202e${'x'.repeat(300)}`, flags: 0x800 }]));
   expect(error?.message).toMatch(/^[^\p{Cc}\u202e]{1,200}$/u);
   expect(error?.message).toContain('\\u202e');

@@ -9,6 +9,8 @@ export interface ZipEntry {
   readonly deflate?: boolean;
   /** Unix mode, written into the upper half of the external attributes. */
   readonly mode?: number;
+  /** The lower half of the external attributes, as DOS and Windows use it. */
+  readonly attributes?: number;
   readonly flags?: number;
   readonly localFlags?: number;
   readonly method?: number;
@@ -85,7 +87,7 @@ export function zipBytes(entries: readonly ZipEntry[], options: ZipOptions = {})
     central.writeUInt32LE(honest.size, 24);
     central.writeUInt16LE(name.length, 28);
     central.writeUInt16LE(centralExtra.length, 30);
-    central.writeUInt32LE(((entry.mode ?? 0) << 16) >>> 0, 38);
+    central.writeUInt32LE((((entry.mode ?? 0) << 16) | (entry.attributes ?? 0)) >>> 0, 38);
     central.writeUInt32LE(entry.offset ?? offset, 42);
     centrals.push(central, name, centralExtra);
     if (entry.noLocal === true) continue;
@@ -126,6 +128,14 @@ export function zip64Extra(...values: number[]): Buffer {
     field.writeBigUInt64LE(BigInt(value), 4 + 8 * i);
   });
   return field;
+}
+
+/** An extra field with this number and content. */
+export function extraField(id: number, data: Uint8Array): Buffer {
+  const field = Buffer.alloc(4);
+  field.writeUInt16LE(id, 0);
+  field.writeUInt16LE(data.length, 2);
+  return Buffer.concat([field, data]);
 }
 
 /** Info-ZIP's Unicode path field for an entry of the raw name `raw`. */
