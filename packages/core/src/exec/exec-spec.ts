@@ -27,6 +27,6 @@ export interface ExecSpec {
   /** Bytes kept of each stream. */
   readonly maxStdoutBytes: number;
   readonly maxStderrBytes: number;
-  /** Files that plugins read in `afterExec`. */
+  /** Files that plugins read in `afterExec`. At most 16. */
   readonly workFiles: readonly WorkFileRequest[];
 }

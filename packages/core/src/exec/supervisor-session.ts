@@ -4,6 +4,7 @@
  */
 
 import { Readable, type Writable } from 'node:stream';
+import { ByteLog } from '../collect/byte-log.js';
 import { NanoGridError } from '../errors.js';
 import {
   Area,
@@ -18,10 +19,11 @@ import {
 } from './protocol.js';
 import { type RunReport, readRunReport } from './run-report.js';
 import { encodeRun, type RunRequest } from './run-request.js';
+import { SilenceTimer } from './silence-timer.js';
 
 /** Code travels in pieces of this size. */
 const PUT_CHUNK_BYTES = 256 << 10;
-/** How long after the deadline and its grace the supervisor may take to report, before it counts as lost. */
+/** How long the supervisor may be silent after the deadline and its grace, or while it sends files, before it counts as lost. */
 const REPORT_MARGIN_MS = 10_000;
 
 /** Where the streams and files of a job go. Chunks are only valid during the call unless copied. */
@@ -36,7 +38,7 @@ export interface RunSinks {
 
 interface RunningJob {
   readonly sinks: RunSinks;
-  readonly resultChunks: Buffer[];
+  readonly result: ByteLog;
   readonly workFiles: Map<string, Buffer>;
   resolve(report: RunReport): void;
   reject(error: Error): void;
@@ -70,6 +72,12 @@ export class SupervisorSession {
   #file: IncomingFile | undefined;
   #failure: NanoGridError | undefined;
   #oomKills = 0;
+  /** Nothing comes in, because a slow store has not taken what came. */
+  #paused = false;
+  readonly #silence = new SilenceTimer(
+    () => this.#paused,
+    () => this.fail('the supervisor did not report in time'),
+  );
   /** Frames that came before anyone waited for them: HELLO, or READY after a job. */
   readonly #early: [type: number, payload: Buffer][] = [];
 
@@ -164,18 +172,15 @@ export class SupervisorSession {
       const kill = () => {
         if (!this.#failure) this.#write(frameHeader(Frame.KILL, 0));
       };
-      const backstop = setTimeout(
-        () => this.fail('the supervisor did not report in time'),
-        spec.timeoutMs + spec.graceMs + REPORT_MARGIN_MS,
-      );
+      this.#silence.expectWithin(spec.timeoutMs + spec.graceMs + REPORT_MARGIN_MS);
       const settle = () => {
-        clearTimeout(backstop);
+        this.#silence.stop();
         signal.removeEventListener('abort', kill);
         this.#job = undefined;
       };
       this.#job = {
         sinks,
-        resultChunks: [],
+        result: new ByteLog(),
         workFiles: new Map(),
         resolve: (report) => {
           settle();
@@ -279,6 +284,7 @@ export class SupervisorSession {
     }
     if (!job) throw new RangeError(`frame ${type} without a job`);
     if (this.#file && type !== Frame.FILE_DATA) throw new RangeError(`frame ${type} in the middle of a file`);
+    if (type === Frame.FILE || type === Frame.FILE_DATA) this.#silence.expectWithin(REPORT_MARGIN_MS);
     switch (type) {
       case Frame.STDOUT:
         job.sinks.stdout(payload);
@@ -287,7 +293,7 @@ export class SupervisorSession {
         job.sinks.stderr(payload);
         return;
       case Frame.RESULT:
-        job.resultChunks.push(Buffer.from(payload));
+        job.result.append(payload);
         return;
       case Frame.FILE:
         this.#beginFile(job, payload);
@@ -303,7 +309,7 @@ export class SupervisorSession {
         return;
       }
       case Frame.DONE:
-        job.resolve(readRunReport(payload, Buffer.concat(job.resultChunks), job.workFiles));
+        job.resolve(readRunReport(payload, job.result.bytes, job.workFiles));
         return;
       default:
         throw new RangeError(`unknown frame ${type}`);
@@ -338,11 +344,11 @@ export class SupervisorSession {
     const area = Number(fields.get(Field.AREA)?.readBigUInt64LE() ?? -1n);
     if (!(size >= 0) || (area !== Area.OUTPUT && area !== Area.WORK)) throw new RangeError('malformed file header');
     if (area === Area.WORK) {
-      const chunks: Buffer[] = [];
+      const content = new ByteLog();
       this.#file = {
         left: size,
-        push: (chunk) => chunks.push(Buffer.from(chunk)),
-        end: () => job.workFiles.set(path.toString('utf8'), Buffer.concat(chunks)),
+        push: (chunk) => content.append(chunk),
+        end: () => job.workFiles.set(path.toString('utf8'), content.bytes),
       };
     } else {
       this.#file = this.#streamFile(job, path, size);
@@ -352,15 +358,17 @@ export class SupervisorSession {
 
   /** A file that flows on to the store: a slow store holds the container back, not the worker's memory. */
   #streamFile(job: RunningJob, path: Buffer, size: number): IncomingFile {
-    const body = new Readable({ read: () => this.#stream.resume() });
-    body.on('close', () => this.#stream.resume());
+    const body = new Readable({ read: () => this.#resume() });
+    body.on('close', () => this.#resume());
     // A store that has given up no longer listens; the error must not end the worker.
     body.on('error', () => {});
     job.sinks.outputFile(path, size, body);
     const file: IncomingFile = {
       left: size,
       push: (chunk) => {
-        if (!body.destroyed && !body.push(Buffer.from(chunk))) this.#stream.pause();
+        if (body.destroyed || body.push(Buffer.from(chunk))) return;
+        this.#paused = true;
+        this.#stream.pause();
       },
       end: () => {
         if (file.left > 0) body.destroy(this.#failure ?? new Error('the file ended early'));
@@ -368,6 +376,11 @@ export class SupervisorSession {
       },
     };
     return file;
+  }
+
+  #resume(): void {
+    this.#paused = false;
+    this.#stream.resume();
   }
 
   #fileData(payload: Buffer): void {

@@ -28,6 +28,7 @@ const execSpecSchema = {
     maxStderrBytes: bytes,
     workFiles: {
       type: 'array',
+      maxItems: 16,
       items: {
         type: 'object',
         additionalProperties: false,
