@@ -3,7 +3,7 @@ perl -e '
 for my $fd (1, 2, 3) {
   next if fork();
   open(my $to, ">&=", $fd) or die "$fd: $!";
-  syswrite($to, "\x00") for 1 .. 1100000;
+  syswrite($to, "y") for 1 .. 1100000;
   exit;
 }
 1 while wait() > 0;'
