@@ -109,6 +109,13 @@ describe.each(['shell', 'python'] as const)('%s', (runtime) => {
     expect(errors).toEqual([`huge: outputs larger than ${64 * MIB} bytes`]);
   });
 
+  test('a file one byte above the cap', async () => {
+    const { result, stored, errors } = await run('one-byte-over');
+    expect(result).toMatchObject({ status: 'FAILED', errorCode: 'NG_OUTPUT_LIMIT', exitCode: 0 });
+    expect(stored).toEqual(new Map([['real', mine]]));
+    expect(errors).toEqual([`over: outputs larger than ${64 * MIB} bytes`]);
+  });
+
   test('files that grow, shrink and are replaced until the end are stored as they were at the end', async () => {
     const { result, stored, errors } = await run('growing');
     expect(result).toMatchObject({ status: 'SUCCESS', stderr: '' });
