@@ -23,6 +23,7 @@ test('files are copied with their folders, and the URLs lead to the copies', asy
 
 test('no path leads out of the folder', () => {
   expect(outputPath('file:///s/outputs/job-1/%2e%2e%2f%2e%2e%2fetc/passwd', 'job-1')).toBe('etc/passwd');
+  expect(outputPath('file:///s/outputs/job-1/a/outputs/job-1/x', 'job-1')).toBe('a/outputs/job-1/x');
   expect(outputPath('file:///elsewhere/x', 'job-1')).toBeUndefined();
   expect(outputPath('https://s/outputs/job-1/x', 'job-1')).toBeUndefined();
 });

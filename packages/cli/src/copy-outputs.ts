@@ -30,7 +30,8 @@ export function outputPath(url: string, jobId: string): string | undefined {
   if (!url.startsWith('file:')) return undefined;
   const { pathname } = new URL(url);
   const mark = `/outputs/${jobId}/`;
-  const at = pathname.lastIndexOf(mark);
+  // The first one: a function may have put its own id into a path, and two files would be copied to one.
+  const at = pathname.indexOf(mark);
   if (at < 0) return undefined;
   // Normalised against a root, so that nothing can lead out of the folder it is copied to.
   return posix.normalize(posix.join('/', decodeURIComponent(pathname.slice(at + mark.length)))).slice(1);

@@ -44,6 +44,21 @@ test('writes lines for a person on a terminal', async () => {
   expect(() => JSON.parse(line)).toThrow();
 });
 
+test('on a terminal shows what the terminal would obey, and keeps a text of many lines away from the margin', async () => {
+  const err = new Error('boom \u001b[2J\u009b2J\n[09:00:00.000] INFO: forged');
+  const lines = await logged(true, (log) => log.warn({ err }, 'failed'));
+  expect(lines).toContain('boom \\u001b[2J\\u009b2J');
+  // biome-ignore lint/suspicious/noControlCharactersInRegex: they are what is looked for
+  expect(lines.replace(/\u001b\[\d+m/g, '')).not.toMatch(/\u001b|\u009b|^\[09:00/m);
+});
+
+test('what others wrote is one record on one line', async () => {
+  const text = 'x"}\n{"level":"error","msg":"forged"}\r\n\u2028\u0000';
+  const line = await logged(false, (log) => log.warn({ err: new Error(text), text }, text));
+  expect(line.indexOf('\n')).toBe(line.length - 1);
+  expect(JSON.parse(line)).toMatchObject({ level: 'warn', msg: text, text, err: { message: text } });
+});
+
 test('keeps below its level quiet', async () => {
   expect(await logged(false, (log) => log.debug('quiet'))).toBe('');
 });

@@ -1,10 +1,12 @@
 /** Makes the worker's logger: lines for a person on a terminal, JSON for a log collector anywhere else. Owns no state. */
 
+import { Writable } from 'node:stream';
 import { pino } from 'pino';
 import pretty from 'pino-pretty';
 import type { OutputStream } from './io.js';
 import type { LogLevel } from './log-level.js';
 import { wantsColour } from './ui/style.js';
+import { forTerminal } from './ui/terminal-text.js';
 
 export interface LoggerOptions {
   readonly level: LogLevel;
@@ -41,7 +43,7 @@ export function createLogger({ level, stream, env, json }: LoggerOptions) {
   if (json || stream.isTTY !== true) return pino(options, stream);
   // As a stream in this thread: lines written just before the process ends are not lost in a worker thread.
   const readable = pretty({
-    destination: stream as NodeJS.WriteStream,
+    destination: terminal(stream),
     colorize: wantsColour(stream, env),
     translateTime: 'SYS:HH:MM:ss.l',
     ignore: 'pid,hostname',
@@ -49,6 +51,17 @@ export function createLogger({ level, stream, env, json }: LoggerOptions) {
     sync: true,
   });
   return pino({ ...options, formatters: {} }, readable);
+}
+
+/** Texts of errors may quote what others wrote: none of it is obeyed by the terminal. */
+function terminal(stream: OutputStream): Writable {
+  return new Writable({
+    decodeStrings: false,
+    write(text: string | Buffer, _encoding, done) {
+      stream.write(forTerminal(text.toString()));
+      done();
+    },
+  });
 }
 
 interface LoggedError {

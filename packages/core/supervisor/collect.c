@@ -13,15 +13,19 @@
 
 #include "supervisor.h"
 
+/* Entries that are not sent are named up to this number, and counted from there on: each may have a path of 4 KiB. */
+#define MAX_NAMED_SKIPS 256
+
 typedef struct {
   const output_caps_t *caps;
-  uint64_t bytes, files;
-  bool full; /* the number of files is reached: said once, nothing more is looked at */
+  uint64_t bytes, files, skips;
+  bool full;            /* the number of files is reached: said once, nothing more is looked at */
+  bool unnamed_over_limit; /* a cap was the reason for one of those that are only counted */
 } walk_t;
 
 static bytes_t fields;
 
-static void skip(const char *path, const char *reason, bool over_limit) {
+static void tell_skipped(const char *path, const char *reason, bool over_limit) {
   bytes_clear(&fields);
   field_bytes(&fields, FIELD_PATH, path, strlen(path));
   field_bytes(&fields, FIELD_MESSAGE, reason, strlen(reason));
@@ -29,7 +33,12 @@ static void skip(const char *path, const char *reason, bool over_limit) {
   host_frame(FRAME_SKIPPED, fields.data, fields.length);
 }
 
-static void skipped(const char *path, const char *reason) { skip(path, reason, false); }
+static void skip(walk_t *walk, const char *path, const char *reason, bool over_limit) {
+  if (walk->skips++ < MAX_NAMED_SKIPS) tell_skipped(path, reason, over_limit);
+  else walk->unnamed_over_limit |= over_limit;
+}
+
+static void skipped(walk_t *walk, const char *path, const char *reason) { skip(walk, path, reason, false); }
 
 static int open_regular(int directory, const char *name) {
   int flags = O_RDONLY | O_NOFOLLOW | O_NONBLOCK | O_CLOEXEC;
@@ -59,20 +68,20 @@ static void collect_file(walk_t *walk, int directory, const char *name, const ch
   struct stat about;
   if (walk->files >= walk->caps->max_files) {
     snprintf(reason, sizeof reason, "more than %llu files", (unsigned long long)walk->caps->max_files);
-    skip(path, reason, true);
+    skip(walk, path, reason, true);
     walk->full = true;
     return;
   }
   int fd = open_regular(directory, name);
   if (fd < 0) {
-    skipped(path, strerror(errno));
+    skipped(walk, path, strerror(errno));
     return;
   }
   if (fstat(fd, &about) < 0 || !S_ISREG(about.st_mode)) {
-    skipped(path, "not a regular file");
+    skipped(walk, path, "not a regular file");
   } else if ((uint64_t)about.st_size > walk->caps->max_bytes - walk->bytes) {
     snprintf(reason, sizeof reason, "outputs larger than %llu bytes", (unsigned long long)walk->caps->max_bytes);
-    skip(path, reason, true);
+    skip(walk, path, reason, true);
   } else {
     walk->files++;
     walk->bytes += (uint64_t)about.st_size;
@@ -85,7 +94,7 @@ static void collect_directory(walk_t *walk, int fd, const char *prefix, uint64_t
   DIR *listing = fdopendir(fd);
   if (!listing) {
     close(fd);
-    skipped(prefix, strerror(errno));
+    skipped(walk, prefix, strerror(errno));
     return;
   }
   for (struct dirent *entry; !walk->full && (entry = readdir(listing));) {
@@ -97,18 +106,18 @@ static void collect_directory(walk_t *walk, int fd, const char *prefix, uint64_t
     snprintf(path, length, "%s%s%s", prefix, *prefix ? "/" : "", name);
     struct stat about;
     if (fstatat(fd, name, &about, AT_SYMLINK_NOFOLLOW) < 0) {
-      skipped(path, strerror(errno));
+      skipped(walk, path, strerror(errno));
     } else if (S_ISREG(about.st_mode)) {
       collect_file(walk, fd, name, path);
     } else if (!S_ISDIR(about.st_mode)) {
-      skipped(path, S_ISLNK(about.st_mode) ? "a symbolic link" : "not a regular file");
+      skipped(walk, path, S_ISLNK(about.st_mode) ? "a symbolic link" : "not a regular file");
     } else if (depth >= walk->caps->max_depth) {
-      skip(path, "folders too deep", true);
+      skip(walk, path, "folders too deep", true);
     } else {
       /* Where the mode cannot be changed, opening says so. */
       if ((about.st_mode & 0500) != 0500 && fchmodat(fd, name, 0700, 0) < 0) errno = 0;
       int below = openat(fd, name, O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
-      if (below < 0) skipped(path, strerror(errno));
+      if (below < 0) skipped(walk, path, strerror(errno));
       else collect_directory(walk, below, path, depth + 1);
     }
     free(path);
@@ -120,8 +129,13 @@ void collect_outputs(const output_caps_t *caps) {
   walk_t walk = {.caps = caps};
   act_as_job();
   int fd = open(OUTPUT_DIR, O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
-  if (fd < 0) skipped("", strerror(errno));
+  if (fd < 0) skipped(&walk, "", strerror(errno));
   else collect_directory(&walk, fd, "", 0);
+  if (walk.skips > MAX_NAMED_SKIPS) {
+    char reason[96];
+    snprintf(reason, sizeof reason, "%llu more are not named", (unsigned long long)(walk.skips - MAX_NAMED_SKIPS));
+    tell_skipped("", reason, walk.unnamed_over_limit);
+  }
   act_as_root();
 }
 

@@ -14,6 +14,7 @@ import { loadProject } from '../load-project.js';
 import { readInput } from '../read-input.js';
 import { makeScratch } from '../scratch.js';
 import { deliverResult } from '../ui/deliver-result.js';
+import { FunctionLog } from '../ui/function-log.js';
 import { ProgressDisplay } from '../ui/image-progress.js';
 import { addJobOptions, type JobOptions, teach } from './shared.js';
 
@@ -76,12 +77,13 @@ async function runIn({ io, ui }: Invocation, loaded: LoadedConfig, request: Requ
   const job = { id, functionId, runtime: options.runtime ?? runtime.name, key, input, handler, timeoutMs, memoryMb };
   const message = jobMessage(job, loaded.config);
   const progress = new ProgressDisplay(io);
+  const log = new FunctionLog(io.stderr);
   const store = await openScratchStore(loaded, scratch);
   const worker = new Worker({
     loaded: isolate(loaded, { runtime, scratch, store }),
     log: ui.verbose ? await verboseLog(io) : silentLogger,
     onProgress: progress.update,
-    onLog: (_job, _stream, chunk) => io.stderr.write(chunk),
+    onLog: (_job, stream, chunk) => log.write(stream, chunk),
   });
   try {
     await store.code.put({ bucket: undefined, key }, await code.bytes(join(scratch, 'code.zip'), signal));
@@ -89,6 +91,7 @@ async function runIn({ io, ui }: Invocation, loaded: LoadedConfig, request: Requ
     progress.stop();
     await store.queue.send(message);
     const record = await store.results.wait(id, signal);
+    log.end();
     signal.throwIfAborted();
     if (record === undefined) throw new Error('the job ended without a result');
     const directory = resolve(io.cwd, options.output ?? join('nanogrid-output', id));

@@ -116,6 +116,34 @@ describe('a result', () => {
   });
 });
 
+test('a terminal obeys nothing of a result but colours', async () => {
+  const io = createTestIo();
+  const ui = new Ui(
+    { ...io, stdout: Object.assign(io.stdout, { isTTY: true }), stderr: Object.assign(io.stderr, { isTTY: true }) },
+    { json: false, verbose: false },
+  );
+  const hostile = 'x\u001b[2J\u009b2J';
+  const outputErrors = [{ path: hostile, reason: 'r' }];
+  deliverResult(
+    ui,
+    {
+      requestId: 'j',
+      status: 'FAILED',
+      stdout: hostile,
+      stderr: '',
+      errorMessage: hostile,
+      outputErrors,
+      result: hostile,
+    },
+    { logs: true },
+  );
+  await turn();
+  const shown = `${io.out()}${io.err()}`;
+  expect(shown.match(/x\\u001b\[2J\\u009b2J/g)).toHaveLength(4);
+  // biome-ignore lint/suspicious/noControlCharactersInRegex: they are what is looked for
+  expect(shown).not.toMatch(/\u001b\[2J|\u009b/);
+});
+
 test('progress is a line for each step, and no more than one in a while for each', async () => {
   const io = createTestIo();
   let now = 0;

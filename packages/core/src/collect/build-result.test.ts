@@ -116,3 +116,20 @@ describe('a handler', () => {
     expect(result.errorMessage).toContain(message);
   });
 });
+
+test('the last words of a failure are cut between characters, and have nothing that a terminal would obey', () => {
+  const message = (stderr: string) => {
+    const store = { put: async () => '' };
+    const outputs = new OutputCollector(store, 'j', new AbortController().signal);
+    outputs.stderr(Buffer.from(stderr));
+    const spec = { maxStdoutBytes: 2000, maxStderrBytes: 2000, timeoutMs: 500 } as ExecSpec;
+    const report = { ...well, exitCode: 1 };
+    const phases = new PhaseClock(() => 0, 0).phases;
+    const source = { job: { id: 'j', attempt: 1 } as Job, runtime: { name: 'any' } as Runtime, runtimeVersion: '1' };
+    return buildResult({ ...source, memoryMb: 1, spec, maxResultBytes: 1, report, outputs, phases }).errorMessage;
+  };
+  expect(message(`${'x'.repeat(298)}😀😀`)).toBe(`the function ended with exit code 1: ${'x'.repeat(298)}…`);
+  expect(message('log\n\u001b[1;31mbad\u001b[0m\r\u0007\u009b thing\n')).toBe(
+    'the function ended with exit code 1: bad    thing',
+  );
+});

@@ -5,7 +5,7 @@ import type { ExecSpec } from '../exec/exec-spec.js';
 import type { RunReport } from '../exec/run-report.js';
 import type { Job } from '../job.js';
 import type { PeakMemory } from '../pool/peak-memory-counter.js';
-import { decodeCapped, lastLineJson, parseJsonValue } from '../publish/text.js';
+import { decodeCapped, lastLineJson, parseJsonValue, plainText } from '../publish/text.js';
 import type { JobResult, Phases } from '../result.js';
 import type { Runtime } from '../runtime/runtime.js';
 import type { OutputCollector } from './output-collector.js';
@@ -32,10 +32,10 @@ type Verdict = Pick<JobResult, 'status' | 'errorCode' | 'errorMessage'>;
 /** The result so far: without output files, which are still on their way. */
 export function buildResult(source: ResultSource): JobResult {
   const { job, runtime, report, outputs, spec } = source;
-  const stdout = decodeCapped(outputs.stdoutChunks, spec.maxStdoutBytes);
-  const stderr = decodeCapped(outputs.stderrChunks, spec.maxStderrBytes);
   const stdoutTruncated = report.stdoutBytes > spec.maxStdoutBytes;
   const stderrTruncated = report.stderrBytes > spec.maxStderrBytes;
+  const stdout = decodeCapped([outputs.stdoutLog.bytes], spec.maxStdoutBytes, stdoutTruncated);
+  const stderr = decodeCapped([outputs.stderrLog.bytes], spec.maxStderrBytes, stderrTruncated);
   // Half a line could still parse, as something else.
   const lastLine = () => (stdoutTruncated ? undefined : lastLineJson(stdout));
   const value: Value = job.handler === undefined ? { value: lastLine() } : handlerValue(source);
@@ -87,9 +87,13 @@ function failed(errorCode: ErrorCode, errorMessage: string): Verdict {
   return { status: 'FAILED', errorCode, errorMessage };
 }
 
+/** The last line that holds anything, as one sentence can quote it: without colours and control characters. */
 function lastWords(text: string): string {
-  const line = text.trimEnd().split('\n').at(-1) ?? '';
-  return line.length > 300 ? `${line.slice(0, 299)}…` : line;
+  const end = text.trimEnd();
+  const line = plainText(end.slice(end.lastIndexOf('\n') + 1));
+  if (line.length <= 300) return line;
+  // Half a surrogate pair is no character.
+  return `${line.slice(0, 299).replace(/[\ud800-\udbff]$/, '')}…`;
 }
 
 /** What the handler returned. A process that ended well without returning called exit. */

@@ -10,11 +10,10 @@ export async function collect(result: JobResult, outputs: OutputCollector, clock
   clock.end('collect');
   const complete: JobResult = { ...result, outputFiles: urls };
   if (errors.length > 0) complete.outputErrors = errors;
-  if (overLimit && result.status === 'SUCCESS') {
+  if (overLimit !== undefined && result.status === 'SUCCESS') {
     complete.status = 'FAILED';
     complete.errorCode = 'NG_OUTPUT_LIMIT';
-    const first = errors[0];
-    complete.errorMessage = `output files were not stored: ${JSON.stringify(first?.path)}: ${first?.reason}`;
+    complete.errorMessage = `output files were not stored: ${JSON.stringify(overLimit.path)}: ${overLimit.reason}`;
   }
   return complete;
 }

@@ -38,8 +38,8 @@ test('names that no store could take are told, and their bytes let go', async ()
   outputs.outputSkipped(Buffer.from('link'), 'a symbolic link', false);
   const { urls, errors, overLimit } = await outputs.finish();
   expect(urls).toEqual([]);
-  expect(errors.map(({ path }) => path)).toEqual(['a\u00ff', 'line\\nbreak', 'link']);
-  expect(overLimit).toBe(false);
+  expect(errors.map(({ path }) => path)).toEqual(['a\\xff', 'line\\x0abreak', 'link']);
+  expect(overLimit).toBeUndefined();
   await expect.poll(() => body.readableEnded).toBe(true);
 });
 
@@ -58,6 +58,47 @@ test('a success with something over a cap is none', async () => {
   const result = await collect({ status: 'SUCCESS', outputFiles: [] } as unknown as JobResult, outputs, clock);
   expect(result).toMatchObject({ status: 'FAILED', errorCode: 'NG_OUTPUT_LIMIT' });
   expect(result.errorMessage).toContain('"big": outputs larger than 10 bytes');
+});
+
+test('the message is about what a cap kept out, not about what came before it', async () => {
+  const outputs = collector();
+  outputs.outputSkipped(Buffer.from(''), '7 more are not named', true);
+  outputs.outputSkipped(Buffer.from('a'), 'a symbolic link', false);
+  outputs.outputSkipped(Buffer.from('big'), 'too large', true);
+  const result = await collect({ status: 'SUCCESS', outputFiles: [] } as unknown as JobResult, outputs, clock);
+  expect(result.errorMessage).toContain('"big": too large');
+});
+
+test('a byte order mark is part of a name, wherever it stands', async () => {
+  const outputs = collector();
+  for (const name of ['a', '\ufeffa', '\ufeff../a']) add(outputs, name, 'x');
+  expect((await outputs.finish()).urls).toEqual(['url:a=x', 'url:\ufeff../a=x', 'url:\ufeffa=x']);
+});
+
+test('a path too long for the key of an object store is told, cut', async () => {
+  const outputs = collector();
+  add(outputs, `d/${'x'.repeat(885)}`);
+  const body = add(outputs, `d/${'€'.repeat(1000)}`, 'content');
+  const { urls, errors } = await outputs.finish();
+  expect(urls).toHaveLength(1);
+  expect(errors).toEqual([{ path: `d/${'€'.repeat(340)}…`, reason: 'the path is longer than 887 bytes' }]);
+  await expect.poll(() => body.readableEnded).toBe(true);
+});
+
+test('a name that is not stored is shown without anything that a terminal would obey', async () => {
+  const outputs = collector();
+  outputs.outputSkipped(Buffer.from([0x9b, 0x32, 0x4a, 0xff, 0x1b, 0x5b]), 'a symbolic link', false);
+  expect((await outputs.finish()).errors[0]?.path).toBe('\\x9b2J\\xff\\x1b[');
+});
+
+test('bytes that come one by one cost no object each', () => {
+  const outputs = collector();
+  const byte = Buffer.from('y');
+  const before = process.memoryUsage();
+  for (let i = 0; i < 1 << 20; i++) outputs.stdout(byte);
+  const after = process.memoryUsage();
+  expect(outputs.stdoutLog.bytes.equals(Buffer.alloc(1 << 20, 'y'))).toBe(true);
+  expect(after.heapUsed + after.external - before.heapUsed - before.external).toBeLessThan(16 << 20);
 });
 
 test('a failure stays the failure it was', async () => {

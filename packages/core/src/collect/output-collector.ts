@@ -6,8 +6,10 @@
 import type { Duplex, Readable } from 'node:stream';
 import { NanoGridError } from '../errors.js';
 import type { RunSinks } from '../exec/supervisor-session.js';
+import { decodeCapped } from '../publish/text.js';
 import type { OutputError } from '../result.js';
 import type { OutputStore } from '../stores.js';
+import { ByteLog } from './byte-log.js';
 import { contentType } from './content-type.js';
 
 export interface CollectedOutputs {
@@ -15,13 +17,16 @@ export interface CollectedOutputs {
   readonly urls: string[];
   /** What was not stored, and why, in the order of the names. */
   readonly errors: OutputError[];
-  /** True where a cap kept something out. */
-  readonly overLimit: boolean;
+  /** The first of the errors for which a cap is the reason; undefined where none is. */
+  readonly overLimit: OutputError | undefined;
 }
 
+/** Longest path in UTF-8: with `outputs/`, an id and `/` before it, it is a key that an object store takes (1,024 bytes). */
+const MAX_PATH_BYTES = 1024 - 'outputs/'.length - 128 - '/'.length;
+
 export class OutputCollector implements RunSinks {
-  readonly stdoutChunks: Buffer[] = [];
-  readonly stderrChunks: Buffer[] = [];
+  readonly stdoutLog = new ByteLog();
+  readonly stderrLog = new ByteLog();
   readonly #store: OutputStore;
   readonly #jobId: string;
   readonly #signal: AbortSignal;
@@ -29,7 +34,7 @@ export class OutputCollector implements RunSinks {
   readonly #onRelay: ((connection: Duplex) => void) | undefined;
   readonly #uploads: Promise<{ path: string; url?: string; error?: unknown }>[] = [];
   readonly #errors: OutputError[] = [];
-  #overLimit = false;
+  readonly #overLimit = new Set<OutputError>();
 
   constructor(
     store: OutputStore,
@@ -51,19 +56,23 @@ export class OutputCollector implements RunSinks {
   }
 
   stdout(chunk: Buffer): void {
-    this.stdoutChunks.push(Buffer.from(chunk));
+    this.stdoutLog.append(chunk);
     this.#onLog?.('stdout', chunk);
   }
 
   stderr(chunk: Buffer): void {
-    this.stderrChunks.push(Buffer.from(chunk));
+    this.stderrLog.append(chunk);
     this.#onLog?.('stderr', chunk);
   }
 
   outputFile(rawPath: Buffer, sizeBytes: number, body: Readable): void {
     const path = decodeName(rawPath);
-    if (path === undefined) {
-      this.#errors.push({ path: shownName(rawPath), reason: 'the name is not valid UTF-8 or has control characters' });
+    if (path === undefined || rawPath.length > MAX_PATH_BYTES) {
+      const reason =
+        path === undefined
+          ? 'the name is not valid UTF-8 or has control characters'
+          : `the path is longer than ${MAX_PATH_BYTES} bytes`;
+      this.#errors.push({ path: shownName(rawPath), reason });
       body.resume();
       return;
     }
@@ -81,8 +90,9 @@ export class OutputCollector implements RunSinks {
   }
 
   outputSkipped(rawPath: Buffer, reason: string, overLimit: boolean): void {
-    this.#errors.push({ path: decodeName(rawPath) ?? shownName(rawPath), reason });
-    this.#overLimit ||= overLimit;
+    const error = { path: shownName(rawPath), reason };
+    this.#errors.push(error);
+    if (overLimit) this.#overLimit.add(error);
   }
 
   /** Waits until all files are stored. Throws `NG_OUTPUT_STORE_FAILED` where the store failed: a result must not lack them. */
@@ -91,15 +101,19 @@ export class OutputCollector implements RunSinks {
     const failed = stored.find(({ error }) => error !== undefined);
     if (failed) throw NanoGridError.from(failed.error, 'NG_OUTPUT_STORE_FAILED', `cannot store ${failed.path}`);
     const byPath = <T extends { path: string }>(a: T, b: T) => (a.path < b.path ? -1 : a.path > b.path ? 1 : 0);
+    const errors = this.#errors.sort(byPath);
+    const overLimit = errors.filter((error) => this.#overLimit.has(error));
     return {
       urls: stored.sort(byPath).map(({ url }) => url as string),
-      errors: this.#errors.sort(byPath),
-      overLimit: this.#overLimit,
+      errors,
+      // One with a name, rather than the count of those that are not named.
+      overLimit: overLimit.find(({ path }) => path !== '') ?? overLimit[0],
     };
   }
 }
 
-const strictUtf8 = new TextDecoder('utf-8', { fatal: true });
+// A byte order mark is part of the name: dropped, it would make two names one, or `..` of a folder that is none.
+const strictUtf8 = new TextDecoder('utf-8', { fatal: true, ignoreBOM: true });
 
 /** The name as text; undefined where it is none that a store could take. */
 function decodeName(raw: Buffer): string | undefined {
@@ -112,7 +126,17 @@ function decodeName(raw: Buffer): string | undefined {
   }
 }
 
-/** A name that can stand in JSON and in a log line, whatever it was. */
+/** How many bytes of a path are shown where the file is not stored. */
+const MAX_SHOWN_BYTES = 1024;
+
+/** A name that can stand in JSON, in a log line and on a terminal, whatever it was. */
 function shownName(raw: Buffer): string {
-  return JSON.stringify(raw.subarray(0, 200).toString('latin1')).slice(1, -1);
+  const cut = raw.subarray(0, MAX_SHOWN_BYTES);
+  const end = raw.length > cut.length ? '…' : '';
+  // Decoded before it is cut, so that the cut splits no character.
+  const name = decodeName(raw);
+  if (name !== undefined) return end === '' ? name : `${decodeCapped([cut], cut.length, true)}${end}`;
+  // Bytes that are no text are written in hexadecimal.
+  const hexadecimal = (character: string) => `\\x${character.charCodeAt(0).toString(16).padStart(2, '0')}`;
+  return `${cut.toString('latin1').replace(/[^ -~]/g, hexadecimal)}${end}`;
 }

@@ -31,6 +31,6 @@ export interface ExecSpec {
   readonly maxStderrBytes: number;
   /** What the job may reach. It decides on the container that the job gets. */
   readonly network: NetworkGrant;
-  /** Files that plugins read in `afterExec`. */
+  /** Files that plugins read in `afterExec`. At most 16. */
   readonly workFiles: readonly WorkFileRequest[];
 }

@@ -1,5 +1,5 @@
 import { PassThrough, type Readable } from 'node:stream';
-import { describe, expect, test } from 'vitest';
+import { afterEach, describe, expect, test, vi } from 'vitest';
 import { Area, Field, Frame, FrameParser, FrameWriter, frameHeader } from './protocol.js';
 import type { RunRequest } from './run-request.js';
 import { type RunSinks, SupervisorSession } from './supervisor-session.js';
@@ -108,6 +108,41 @@ describe('a job', () => {
     expect(isPaused()).toBe(false);
     session.receive(done);
     await running;
+  });
+});
+
+describe('a supervisor that falls silent', () => {
+  afterEach(() => {
+    vi.useRealTimers();
+  });
+  const chunk = Buffer.alloc(60_000, 7);
+  const data = Buffer.concat([frameHeader(Frame.FILE_DATA, chunk.length), chunk]);
+
+  test('is given up 10 s after the deadline and the grace, or after the last of a file', async () => {
+    vi.useFakeTimers();
+    const { session, run } = open();
+    const running = run();
+    running.catch(() => {});
+    vi.advanceTimersByTime(11_099);
+    session.receive(file('a', 70_000));
+    vi.advanceTimersByTime(9_999);
+    expect(session.failure).toBeUndefined();
+    vi.advanceTimersByTime(1);
+    await expect(running).rejects.toMatchObject({ code: 'NG_SUPERVISOR_PROTOCOL' });
+  });
+
+  test('because a slow store holds it back is waited for', async () => {
+    vi.useFakeTimers();
+    const { session, run, files, isPaused } = open();
+    const running = run();
+    session.receive(Buffer.concat([file('big', 120_000), data]));
+    expect(isPaused()).toBe(true);
+    vi.advanceTimersByTime(600_000);
+    expect(session.failure).toBeUndefined();
+    files[0]?.body.resume();
+    session.receive(data);
+    session.receive(done);
+    expect(await running).toMatchObject({ exitCode: 0 });
   });
 });
 

@@ -4,6 +4,7 @@
  */
 
 import { type Duplex, Readable, type Writable } from 'node:stream';
+import { ByteLog } from '../collect/byte-log.js';
 import { NanoGridError } from '../errors.js';
 import { rangeBytes } from '../network/address-range.js';
 import type { EgressPolicy } from '../network/egress-policy.js';
@@ -21,10 +22,11 @@ import {
 } from './protocol.js';
 import { type RunReport, readRunReport } from './run-report.js';
 import { encodeRun, type RunRequest } from './run-request.js';
+import { SilenceTimer } from './silence-timer.js';
 
 /** Code travels in pieces of this size. */
 const PUT_CHUNK_BYTES = 256 << 10;
-/** How long after the deadline and its grace the supervisor may take to report, before it counts as lost. */
+/** How long the supervisor may be silent after the deadline and its grace, or while it sends files, before it counts as lost. */
 const REPORT_MARGIN_MS = 10_000;
 
 /** Where the streams and files of a job go. Chunks are only valid during the call unless copied. */
@@ -52,7 +54,7 @@ export interface ContainerSetUp {
 
 interface RunningJob {
   readonly sinks: RunSinks;
-  readonly resultChunks: Buffer[];
+  readonly result: ByteLog;
   readonly workFiles: Map<string, Buffer>;
   resolve(report: RunReport): void;
   reject(error: Error): void;
@@ -89,6 +91,12 @@ export class SupervisorSession {
   readonly #relay = new RelayConnections((frame) => {
     if (!this.#failure) this.#stream.input.write(frame);
   });
+  /** Nothing comes in, because a slow store has not taken what came. */
+  #paused = false;
+  readonly #silence = new SilenceTimer(
+    () => this.#paused,
+    () => this.fail('the supervisor did not report in time'),
+  );
   /** Frames that came before anyone waited for them: HELLO, or READY after a job. */
   readonly #early: [type: number, payload: Buffer][] = [];
 
@@ -189,19 +197,16 @@ export class SupervisorSession {
       const kill = () => {
         if (!this.#failure) this.#write(frameHeader(Frame.KILL, 0));
       };
-      const backstop = setTimeout(
-        () => this.fail('the supervisor did not report in time'),
-        spec.timeoutMs + spec.graceMs + REPORT_MARGIN_MS,
-      );
+      this.#silence.expectWithin(spec.timeoutMs + spec.graceMs + REPORT_MARGIN_MS);
       const settle = () => {
-        clearTimeout(backstop);
+        this.#silence.stop();
         signal.removeEventListener('abort', kill);
         this.#job = undefined;
         this.#relay.close();
       };
       this.#job = {
         sinks,
-        resultChunks: [],
+        result: new ByteLog(),
         workFiles: new Map(),
         resolve: (report) => {
           settle();
@@ -307,6 +312,7 @@ export class SupervisorSession {
     if (this.#relay.handle(type, payload)) return;
     if (!job) throw new RangeError(`frame ${type} without a job`);
     if (this.#file && type !== Frame.FILE_DATA) throw new RangeError(`frame ${type} in the middle of a file`);
+    if (type === Frame.FILE || type === Frame.FILE_DATA) this.#silence.expectWithin(REPORT_MARGIN_MS);
     switch (type) {
       case Frame.STDOUT:
         job.sinks.stdout(payload);
@@ -315,7 +321,7 @@ export class SupervisorSession {
         job.sinks.stderr(payload);
         return;
       case Frame.RESULT:
-        job.resultChunks.push(Buffer.from(payload));
+        job.result.append(payload);
         return;
       case Frame.FILE:
         this.#beginFile(job, payload);
@@ -331,7 +337,7 @@ export class SupervisorSession {
         return;
       }
       case Frame.DONE:
-        job.resolve(readRunReport(payload, Buffer.concat(job.resultChunks), job.workFiles));
+        job.resolve(readRunReport(payload, job.result.bytes, job.workFiles));
         return;
       default:
         throw new RangeError(`unknown frame ${type}`);
@@ -366,11 +372,11 @@ export class SupervisorSession {
     const area = Number(fields.get(Field.AREA)?.readBigUInt64LE() ?? -1n);
     if (!(size >= 0) || (area !== Area.OUTPUT && area !== Area.WORK)) throw new RangeError('malformed file header');
     if (area === Area.WORK) {
-      const chunks: Buffer[] = [];
+      const content = new ByteLog();
       this.#file = {
         left: size,
-        push: (chunk) => chunks.push(Buffer.from(chunk)),
-        end: () => job.workFiles.set(path.toString('utf8'), Buffer.concat(chunks)),
+        push: (chunk) => content.append(chunk),
+        end: () => job.workFiles.set(path.toString('utf8'), content.bytes),
       };
     } else {
       this.#file = this.#streamFile(job, path, size);
@@ -380,15 +386,17 @@ export class SupervisorSession {
 
   /** A file that flows on to the store: a slow store holds the container back, not the worker's memory. */
   #streamFile(job: RunningJob, path: Buffer, size: number): IncomingFile {
-    const body = new Readable({ read: () => this.#stream.resume() });
-    body.on('close', () => this.#stream.resume());
+    const body = new Readable({ read: () => this.#resume() });
+    body.on('close', () => this.#resume());
     // A store that has given up no longer listens; the error must not end the worker.
     body.on('error', () => {});
     job.sinks.outputFile(path, size, body);
     const file: IncomingFile = {
       left: size,
       push: (chunk) => {
-        if (!body.destroyed && !body.push(Buffer.from(chunk))) this.#stream.pause();
+        if (body.destroyed || body.push(Buffer.from(chunk))) return;
+        this.#paused = true;
+        this.#stream.pause();
       },
       end: () => {
         if (file.left > 0) body.destroy(this.#failure ?? new Error('the file ended early'));
@@ -396,6 +404,11 @@ export class SupervisorSession {
       },
     };
     return file;
+  }
+
+  #resume(): void {
+    this.#paused = false;
+    this.#stream.resume();
   }
 
   #fileData(payload: Buffer): void {

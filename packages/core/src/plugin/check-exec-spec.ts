@@ -40,6 +40,7 @@ const execSpecSchema = {
     network: { enum: NETWORK_GRANTS },
     workFiles: {
       type: 'array',
+      maxItems: 16,
       items: {
         type: 'object',
         additionalProperties: false,

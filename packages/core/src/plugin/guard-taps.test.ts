@@ -180,6 +180,11 @@ describe('beforeExec', () => {
       'must be a path inside the working directory',
     ],
     ['a work file too large', { ...spec, workFiles: [{ path: 'x', maxBytes: 2 ** 25 }] }, 'must be <= 16777216'],
+    [
+      'more work files than the supervisor takes',
+      { ...spec, workFiles: Array.from({ length: 17 }, (_, i) => ({ path: `f${i}`, maxBytes: 1 })) },
+      'must NOT have more than 16 items',
+    ],
   ])('refuses %s, naming the plugin', async (_what, value, message) => {
     const { hooks } = guarded();
     hooks.beforeExec.tap('tuner', () => value as ExecSpec);

@@ -29,6 +29,12 @@ describe('decodeCapped', () => {
     expect(decodeCapped(bytes('a€😀', 'x').slice(0, cap === 9 ? 1 : 2), cap)).toBe(expected);
   });
 
+  test('drops the character that was split before, not the one that the process left broken', () => {
+    const split = Buffer.from('a😀').subarray(0, 4);
+    expect(decodeCapped([split], 4, true)).toBe('a');
+    expect(decodeCapped([split], 4, false)).toBe('a\ufffd');
+  });
+
   test('stays under the cap as UTF-8, also where replacements take more bytes than what they replace', () => {
     const text = decodeCapped([Buffer.alloc(1000, 0xff)], 1000);
     expect(text).toBe('\ufffd'.repeat(333));

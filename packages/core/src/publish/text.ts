@@ -8,9 +8,9 @@ const MAX_JSON_DEPTH = 1000;
 
 /**
  * The first `capBytes` bytes of `chunks` as valid UTF-8 of at most `capBytes` bytes. Invalid sequences become U+FFFD;
- * a character that the cut splits is dropped.
+ * a character that the cut splits is dropped. `cutBefore` says that the chunks were cut already where they end.
  */
-export function decodeCapped(chunks: readonly Uint8Array[], capBytes: number): string {
+export function decodeCapped(chunks: readonly Uint8Array[], capBytes: number, cutBefore = false): string {
   const decoder = new TextDecoder('utf-8', { ignoreBOM: true });
   const parts: string[] = [];
   let left = capBytes;
@@ -23,7 +23,7 @@ export function decodeCapped(chunks: readonly Uint8Array[], capBytes: number): s
     if (cut) break;
   }
   // An unfinished character is dropped where we cut it, and shown as broken where the process left it so.
-  if (!cut) parts.push(decoder.decode());
+  if (!cut && !cutBefore) parts.push(decoder.decode());
   return cutText(parts.join(''), capBytes);
 }
 
@@ -33,6 +33,12 @@ function cutText(text: string, capBytes: number): string {
   // encodeInto writes whole characters only.
   const { read } = new TextEncoder().encodeInto(text, new Uint8Array(capBytes));
   return text.slice(0, read);
+}
+
+/** `text` without escape sequences of terminals; other control characters become spaces. */
+export function plainText(text: string): string {
+  // biome-ignore lint/suspicious/noControlCharactersInRegex: they are what is looked for
+  return text.replace(/\u001b\[[0-?]*[ -/]*[@-~]/g, '').replace(/[\u0000-\u001f\u007f-\u009f]/g, ' ');
 }
 
 /** The value of the last line of `stdout` that holds anything; undefined where that is not JSON, or longer than 6 MiB. */
