@@ -82,7 +82,7 @@ typedef struct {
 } data_request_t;
 
 typedef struct {
-  uint8_t type; /* FRAME_COMMIT and FRAME_KILL carry nothing */
+  uint8_t type; /* FRAME_COMMIT, FRAME_KILL and FRAME_PING carry nothing */
   union {
     configure_request_t configure;
     put_request_t put;

@@ -1,6 +1,6 @@
 /* Which frame of the worker may come when. Pure: the state is the caller's.
  *
- *   CONFIGURE → (PUT DATA*)* → [SHIM] → (PUT DATA*)* → COMMIT → (RUN KILL*)*
+ *   CONFIGURE → (PUT DATA*)* → [SHIM] → (PUT DATA*)* → COMMIT → (PING | RUN KILL*)*
  *
  * The caller moves on what only it can know: a shim that is ready (SHIM_READY), one that has bound itself to the code
  * (`binding` ends), a job that is over (`running` ends). */
@@ -47,6 +47,9 @@ static bool move_on(order_t *order, request_t *request, problem_t *problem) {
         return refuse(problem, "a job for a shim that is not ready");
       if (!order->committed || order->binding) return refuse(problem, "a job out of order");
       order->running = true;
+      break;
+    case FRAME_PING:
+      if (!order->committed || order->binding) return refuse(problem, "a ping out of order");
       break;
     default: break; /* KILL may cross the end of its job */
   }

@@ -17,7 +17,8 @@ enum {
   FRAME_COMMIT = 0x04,    /* the code is complete */
   FRAME_SHIM = 0x05,      /* fields ARG+, ENV* */
   FRAME_RUN = 0x06,       /* see below */
-  FRAME_KILL = 0x07       /* end the running job now */
+  FRAME_KILL = 0x07,      /* end the running job now */
+  FRAME_PING = 0x08       /* between jobs: answered by READY */
 };
 
 /* Supervisor to worker. */

@@ -17,7 +17,7 @@ const request: RunRequest = {
     maxStderrBytes: 10,
     workFiles: [],
   },
-  outputCaps: { maxBytes: 1, maxFiles: 1, maxDepth: 1 },
+  outputCaps: { maxBytes: 200_000, maxFiles: 1, maxDepth: 1 },
   maxResultBytes: 1,
   memoryMb: 1,
 };
