@@ -28,9 +28,11 @@ async function containersOf(runtime: string): Promise<string[]> {
     .map(({ Names }) => Names[0]?.slice(1) ?? '');
 }
 
-/** Sends a signal to the first process of a runtime's containers; returns their names. */
+/** Sends a signal to the first process of a runtime's running containers; returns their names. */
 async function signalAll(runtime: string, signal: string): Promise<string[]> {
-  const names = await containersOf(runtime);
+  const running = await docker.listContainers({ filters: { label: [`nanogrid.runtime=${runtime}`] } });
+  const up = new Set(running.map(({ Names }) => Names[0]?.slice(1)));
+  const names = (await containersOf(runtime)).filter((name) => up.has(name));
   await Promise.all(names.map((name) => docker.getContainer(name).kill({ signal })));
   return names;
 }

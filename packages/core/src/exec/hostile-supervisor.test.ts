@@ -1,6 +1,6 @@
 /** A container that was taken over sends what it likes: the session ends in order, and the worker's memory stays bounded. */
 
-import { PassThrough } from 'node:stream';
+import { PassThrough, type Readable } from 'node:stream';
 import { describe, expect, test, vi } from 'vitest';
 import { Area, Field, Frame, FrameParser, FrameWriter, frameHeader } from './protocol.js';
 import { MAX_SKIPPED } from './run-bounds.js';
@@ -9,7 +9,7 @@ import type { RunRequest } from './run-request.js';
 import { REPORT_MARGIN_MS, type RunSinks, SupervisorSession } from './supervisor-session.js';
 
 const STREAMS = 20_000;
-const caps = { stdout: 1000, stderr: 500, result: 300, files: 3, fileBytes: 2000, workBytes: 100 };
+const caps = { stdout: 1000, stderr: 500, result: 300, files: 3, fileBytes: 100_000, workBytes: 100 };
 
 const request: RunRequest = {
   spec: {
@@ -30,7 +30,7 @@ const request: RunRequest = {
 };
 
 /** A session with a job, and what of it reached the worker. */
-function open(onLog: (text: string) => void = () => {}) {
+function open(onLog: (text: string) => void = () => {}, store: (body: Readable) => void = (body) => body.resume()) {
   const input = new PassThrough();
   input.resume();
   const session = new SupervisorSession({ input, pause: () => {}, resume: () => {} }, onLog);
@@ -45,7 +45,7 @@ function open(onLog: (text: string) => void = () => {}) {
     outputFile: (_path, size, body) => {
       taken.files++;
       taken.fileBytes += size;
-      body.resume();
+      store(body);
     },
     outputSkipped: (_path, _reason, overLimit) => {
       taken.skipped++;
@@ -111,7 +111,9 @@ function hostileStream(next: (below: number) => number): Buffer {
   return stream;
 }
 
-test(`${STREAMS} hostile streams: each ends in order, and nothing beyond the caps is taken`, async () => {
+test(`${STREAMS} hostile streams: each ends in order, and nothing beyond the caps is taken`, {
+  timeout: 60_000,
+}, async () => {
   const ends = new Map<string, number>();
   for (let seed = 1; seed <= STREAMS; seed++) {
     const next = generator(seed);
@@ -177,7 +179,9 @@ describe('what was asked for, and no more', () => {
   });
 });
 
-test('a million entries that are not sent: the first are told, the rest are counted, a cap is never lost', async () => {
+test('a million entries that are not sent: the first are told, the rest are counted, a cap is never lost', {
+  timeout: 60_000,
+}, async () => {
   const { session, taken, end, running } = open();
   const thousand = Buffer.concat(Array.from({ length: 1000 }, () => skippedFrame(0)));
   for (let i = 0; i < 1000; i++) session.receive(thousand);
@@ -228,6 +232,24 @@ describe('a supervisor that never reports', () => {
       await vi.advanceTimersByTimeAsync(1100 + REPORT_MARGIN_MS - 1);
       expect(end.error).toBeUndefined();
       await vi.advanceTimersByTimeAsync(1);
+      await running;
+      expect(end.error).toMatchObject({ code: 'NG_SUPERVISOR_PROTOCOL' });
+    } finally {
+      vi.useRealTimers();
+    }
+  });
+
+  test('is not blamed while the store holds it back, and is again once it does not', async () => {
+    vi.useFakeTimers();
+    try {
+      const bodies: Readable[] = [];
+      const { session, end, running } = open(undefined, (body) => bodies.push(body));
+      session.receive(fileFrame(Area.OUTPUT, 'big', caps.fileBytes));
+      session.receive(frame(Frame.FILE_DATA, Buffer.alloc(caps.fileBytes - 1)));
+      await vi.advanceTimersByTimeAsync(1100 + 5 * REPORT_MARGIN_MS);
+      expect(end.error).toBeUndefined();
+      bodies[0]?.on('error', () => {}).resume();
+      await vi.advanceTimersByTimeAsync(2 * REPORT_MARGIN_MS);
       await running;
       expect(end.error).toMatchObject({ code: 'NG_SUPERVISOR_PROTOCOL' });
     } finally {
