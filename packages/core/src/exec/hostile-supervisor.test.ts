@@ -209,7 +209,7 @@ test('a flood of lines for the log is cut, in number and in length', async () =>
 test('nothing of a chunk is taken once the session is over', async () => {
   const log: string[] = [];
   const { session, running } = open((text) => log.push(text));
-  session.receive(Buffer.concat([frameHeader(0x7f, 0), frame(Frame.LOG, Buffer.from('late'))]));
+  session.receive(Buffer.concat([frameHeader(Frame.FATAL, 0), frame(Frame.LOG, Buffer.from('late'))]));
   await running;
   expect(log).toEqual([]);
 });
