@@ -37,6 +37,24 @@ async function signalAll(runtime: string, signal: string): Promise<string[]> {
   return names;
 }
 
+/** Waits until the `sleep` of a job runs, and returns the name of its container. */
+async function runningJob(expect: ExpectStatic, runtime: string): Promise<string> {
+  let found = '';
+  const look = async () => {
+    for (const name of await containersOf(runtime)) {
+      // One that is not running yet, or no longer, has no processes.
+      const top = await docker
+        .getContainer(name)
+        .top()
+        .catch(() => undefined);
+      if (JSON.stringify(top ?? '').includes('sleep 3')) found = name;
+    }
+    return found;
+  };
+  await expect.poll(look, { timeout: 20_000 }).not.toBe('');
+  return found;
+}
+
 async function gone(expect: ExpectStatic, runtime: string, names: readonly string[]): Promise<void> {
   const left = async () => (await containersOf(runtime)).filter((name) => names.includes(name));
   await expect.poll(left, { timeout: 15_000 }).toEqual([]);
@@ -45,12 +63,11 @@ async function gone(expect: ExpectStatic, runtime: string, names: readonly strin
 describe.concurrent('the first process of a container', () => {
   test('killed while a job runs: the job is run again, one result, slot and container are free', async ({ expect }) => {
     await using worker = await startTestWorker({ runtimes: [shellNamed('killed')] });
-    const id = await worker.submit({ 'main.sh': 'sleep 1; echo done' }, { runtime: 'killed' });
-    const busy = async () => (await worker.worker.status()).pool.runtimes.killed?.busy;
-    await expect.poll(busy, { timeout: 10_000 }).toBe(1);
-    const names = await signalAll('killed', 'SIGKILL');
+    const id = await worker.submit({ 'main.sh': 'sleep 3; echo done' }, { runtime: 'killed' });
+    const name = await runningJob(expect, 'killed');
+    await docker.getContainer(name).kill();
     expect(await worker.result(id)).toMatchObject({ status: 'SUCCESS', stdout: 'done\n', attempt: 2 });
-    await gone(expect, 'killed', names);
+    await gone(expect, 'killed', [name]);
     await expect.poll(async () => (await worker.worker.status()).activeJobs, { timeout: 10_000 }).toBe(0);
     expect(await worker.client.queue.stats()).toMatchObject({ ready: 0, inFlight: 0 });
   });
@@ -59,13 +76,11 @@ describe.concurrent('the first process of a container', () => {
     expect,
   }) => {
     await using worker = await startTestWorker({ runtimes: [shellNamed('stopped')] });
-    const job = { runtime: 'stopped', timeoutMs: 2000 };
-    const id = await worker.submit({ 'main.sh': 'sleep 1; echo done' }, job);
-    const busy = async () => (await worker.worker.status()).pool.runtimes.stopped?.busy;
-    await expect.poll(busy, { timeout: 10_000 }).toBe(1);
-    const names = await signalAll('stopped', 'SIGSTOP');
+    const id = await worker.submit({ 'main.sh': 'sleep 3; echo done' }, { runtime: 'stopped', timeoutMs: 5000 });
+    const name = await runningJob(expect, 'stopped');
+    await docker.getContainer(name).kill({ signal: 'SIGSTOP' });
     expect(await worker.result(id)).toMatchObject({ status: 'SUCCESS', stdout: 'done\n', attempt: 2 });
-    await gone(expect, 'stopped', names);
+    await gone(expect, 'stopped', [name]);
   });
 
   test('stopped while it waits for its next job: another container runs it, in the first attempt', async ({
