@@ -97,6 +97,7 @@ static void check(const request_t *request, slice_t payload, const order_t *orde
       break;
     }
     case FRAME_COMMIT: MUST(order->shim != SHIM_STARTING); break;
+    case FRAME_PING: MUST(order->committed && !order->binding && !order->running); break;
     case FRAME_KILL: break;
     case FRAME_EGRESS:
       MUST(!order->configured && order->bounded && request->egress.range_count <= MAX_RANGES);

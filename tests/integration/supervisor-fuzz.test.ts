@@ -4,7 +4,7 @@ import { expect, test } from 'vitest';
 import { explainCrashes, fuzzSupervisor, supervisorSources } from '../support/supervisor-fuzz.js';
 
 /** Longer by hand: NANOGRID_FUZZ_SECONDS=3600. */
-const SECONDS = Number(process.env.NANOGRID_FUZZ_SECONDS ?? 15);
+const SECONDS = Number(process.env.NANOGRID_FUZZ_SECONDS ?? 10);
 
 test('no stream of bytes breaks the decoding of frames, requests and their order', {
   timeout: (SECONDS + 300) * 1000,

@@ -101,7 +101,7 @@ typedef struct {
 } data_request_t;
 
 typedef struct {
-  uint8_t type; /* also of a relay's frame; FRAME_COMMIT and FRAME_KILL carry nothing */
+  uint8_t type; /* also of a relay's frame; FRAME_COMMIT, FRAME_KILL and FRAME_PING carry nothing */
   union {
     configure_request_t configure;
     egress_request_t egress;

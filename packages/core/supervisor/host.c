@@ -15,6 +15,7 @@
 
 bytes_t host_in;
 static bytes_t out;
+static size_t sent; /* of `out`; kept here, since a flush may be entered again for a last word */
 
 static void nonblocking(int fd) {
   int flags = fcntl(fd, F_GETFL);
@@ -41,11 +42,10 @@ bool host_read(void) {
 }
 
 void host_flush(void) {
-  size_t done = 0;
-  while (done < out.length) {
-    ssize_t n = write(STDOUT_FILENO, out.data + done, out.length - done);
+  while (sent < out.length) {
+    ssize_t n = write(STDOUT_FILENO, out.data + sent, out.length - sent);
     if (n > 0) {
-      done += (size_t)n;
+      sent += (size_t)n;
       continue;
     }
     if (errno == EINTR) continue;
@@ -55,7 +55,9 @@ void host_flush(void) {
     int timeout = wait < 0 ? 1000 : (int)(wait / 1000) + 1;
     (void)poll(&writable, 1, timeout); /* whatever woke us: the next write tells */
     job_tick();
+    if (job_running()) reap_children(); /* or the job would seem to have run until the worker read again */
   }
+  sent = 0;
   bytes_clear(&out);
 }
 

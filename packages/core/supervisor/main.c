@@ -53,6 +53,7 @@ static void handle(uint8_t type, slice_t payload) {
     case FRAME_SHIM: shim_start(&request.shim); break;
     case FRAME_RUN: job_start(&request.run); break;
     case FRAME_KILL: job_kill(); break;
+    case FRAME_PING: host_frame(FRAME_READY, NULL, 0); break;
     default: host_fatal("frame %u was let through", request.type); /* others are refused before */
   }
 }

@@ -1,6 +1,6 @@
 /* Which frame of the worker may come when. Pure: the state is the caller's.
  *
- *   [EGRESS] → CONFIGURE → (PUT DATA*)* → [SHIM] → (PUT DATA*)* → COMMIT → (RUN KILL*)*
+ *   [EGRESS] → CONFIGURE → (PUT DATA*)* → [SHIM] → (PUT DATA*)* → COMMIT → (PING | RUN KILL*)*
  *
  * The relay's frames may come at any time after that: a connection may end while one is on its way. Those of a
  * connection that is no more are passed over.
@@ -54,6 +54,9 @@ static bool move_on(order_t *order, request_t *request, problem_t *problem) {
         return refuse(problem, "a job for a shim that is not ready");
       if (!order->committed || order->binding) return refuse(problem, "a job out of order");
       order->running = true;
+      break;
+    case FRAME_PING:
+      if (!order->committed || order->binding) return refuse(problem, "a ping out of order");
       break;
     default: break; /* KILL may cross the end of its job */
   }

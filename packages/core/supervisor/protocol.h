@@ -18,7 +18,8 @@ enum {
   FRAME_SHIM = 0x05,      /* fields ARG+, ENV* */
   FRAME_RUN = 0x06,       /* see below */
   FRAME_KILL = 0x07,      /* end the running job now */
-  FRAME_EGRESS = 0x08     /* before CONFIGURE: fields DENY*, ALLOW*; see egress.c */
+  FRAME_PING = 0x08,      /* between jobs: answered by READY */
+  FRAME_EGRESS = 0x09     /* before CONFIGURE: fields DENY*, ALLOW*; see egress.c */
 };
 
 /* Both ways: a job's connections to the one service it may reach. The payload starts with the connection's number. */

@@ -164,6 +164,7 @@ bool request_decode(uint8_t type, slice_t payload, request_t *request, problem_t
       request->run = (run_request_t){0};
       return decode_run(payload, &request->run, problem);
     case FRAME_COMMIT:
+    case FRAME_PING:
     case FRAME_KILL: return true;
     default: return refuse(problem, "unknown frame %u", type);
   }

@@ -6,6 +6,8 @@ export const PROTOCOL_VERSION = 1;
 export const FRAME_HEADER_BYTES = 8;
 /** Largest payload of one frame. */
 export const FRAME_MAX_BYTES = 16 << 20;
+/** Largest payload that a supervisor sends: pieces of 64 KiB, and a path where folders are as deep as can be. */
+export const ANSWER_MAX_BYTES = 256 << 10;
 
 export const Frame = {
   CONFIGURE: 0x01,
@@ -15,7 +17,8 @@ export const Frame = {
   SHIM: 0x05,
   RUN: 0x06,
   KILL: 0x07,
-  EGRESS: 0x08,
+  PING: 0x08,
+  EGRESS: 0x09,
   RELAY_OPEN: 0x40,
   RELAY_DATA: 0x41,
   RELAY_END: 0x42,
@@ -152,26 +155,31 @@ export function readNumbers(payload: Buffer): Map<number, number> {
   return numbers;
 }
 
-/** Cuts a stream of bytes into frames; holds what is left of an unfinished one. */
+/** Cuts a stream of bytes into frames; holds what is left of an unfinished one, in one buffer that grows with what came. */
 export class FrameParser {
-  #rest: Buffer[] = [];
+  readonly #maxBytes: number;
+  #rest: Buffer = Buffer.alloc(0);
   #restLength = 0;
   #needed = FRAME_HEADER_BYTES;
+
+  /** `maxBytes`: the largest payload that is taken. */
+  constructor(maxBytes = FRAME_MAX_BYTES) {
+    this.#maxBytes = maxBytes;
+  }
 
   /** Calls `onFrame` for every frame that is whole now. Throws `RangeError` on a malformed header. */
   feed(chunk: Buffer, onFrame: (type: number, payload: Buffer) => void): void {
     let data = chunk;
     if (this.#restLength > 0) {
-      this.#rest.push(chunk);
-      this.#restLength += chunk.length;
+      this.#keep(chunk);
       if (this.#restLength < this.#needed) return;
-      data = Buffer.concat(this.#rest, this.#restLength);
+      data = this.#rest.subarray(0, this.#restLength);
     }
     let at = 0;
     this.#needed = FRAME_HEADER_BYTES;
     while (data.length - at >= FRAME_HEADER_BYTES) {
       const length = data.readUInt32LE(at + 4);
-      if (length > FRAME_MAX_BYTES || data[at + 1] !== 0 || data[at + 2] !== 0 || data[at + 3] !== 0) {
+      if (length > this.#maxBytes || data[at + 1] !== 0 || data[at + 2] !== 0 || data[at + 3] !== 0) {
         throw new RangeError('malformed frame header');
       }
       if (data.length - at - FRAME_HEADER_BYTES < length) {
@@ -182,8 +190,20 @@ export class FrameParser {
       at = start + length;
       onFrame(data[start - FRAME_HEADER_BYTES] as number, data.subarray(start, at));
     }
-    const rest = data.subarray(at);
-    this.#rest = rest.length > 0 ? [rest] : [];
-    this.#restLength = rest.length;
+    // A copy: a few bytes must not hold the large buffer that they came in.
+    this.#rest = Buffer.alloc(0);
+    this.#restLength = 0;
+    if (at < data.length) this.#keep(data.subarray(at));
+  }
+
+  #keep(chunk: Buffer): void {
+    const length = this.#restLength + chunk.length;
+    if (length > this.#rest.length) {
+      const grown = Buffer.allocUnsafeSlow(Math.max(64, 2 * this.#rest.length, length));
+      this.#rest.copy(grown, 0, 0, this.#restLength);
+      this.#rest = grown;
+    }
+    chunk.copy(this.#rest, this.#restLength);
+    this.#restLength = length;
   }
 }

@@ -10,6 +10,9 @@ export interface OutputCaps {
   readonly maxDepth: number;
 }
 
+/** Largest file of the working directory that is read; what is longer is cut. */
+export const MAX_WORK_FILE_BYTES = 16 << 20;
+
 export interface RunRequest {
   readonly spec: ExecSpec;
   readonly outputCaps: OutputCaps;
@@ -41,7 +44,7 @@ export function encodeRun({ spec, outputCaps, maxResultBytes, relay, memoryMb }:
   if (relay) writer.number(Field.RELAY, 1);
   for (const file of spec.workFiles) {
     const cap = Buffer.alloc(8);
-    cap.writeBigUInt64LE(BigInt(Math.min(file.maxBytes, 16 << 20)));
+    cap.writeBigUInt64LE(BigInt(Math.min(file.maxBytes, MAX_WORK_FILE_BYTES)));
     writer.bytes(Field.WORK_FILE, Buffer.concat([cap, Buffer.from(file.path)]));
   }
   return writer.frame(Frame.RUN);

@@ -18,7 +18,7 @@ const request: RunRequest = {
     network: 'none',
     workFiles: [],
   },
-  outputCaps: { maxBytes: 1, maxFiles: 1, maxDepth: 1 },
+  outputCaps: { maxBytes: 200_000, maxFiles: 1, maxDepth: 1 },
   relay: false,
   maxResultBytes: 1,
   memoryMb: 1,

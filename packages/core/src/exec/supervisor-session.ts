@@ -10,6 +10,7 @@ import { rangeBytes } from '../network/address-range.js';
 import type { EgressPolicy } from '../network/egress-policy.js';
 import { RelayConnections } from '../network/relay-connections.js';
 import {
+  ANSWER_MAX_BYTES,
   Area,
   Field,
   Frame,
@@ -20,14 +21,23 @@ import {
   readFields,
   readNumbers,
 } from './protocol.js';
+import { RunBounds } from './run-bounds.js';
 import { type RunReport, readRunReport } from './run-report.js';
 import { encodeRun, type RunRequest } from './run-request.js';
 import { SilenceTimer } from './silence-timer.js';
 
 /** Code travels in pieces of this size. */
 const PUT_CHUNK_BYTES = 256 << 10;
-/** How long the supervisor may be silent after the deadline and its grace, or while it sends files, before it counts as lost. */
-const REPORT_MARGIN_MS = 10_000;
+/**
+ * How long after the deadline and its grace the supervisor may take to report, before it counts as lost: 5 s to kill
+ * what resists, and as much to read what the job left. While a slow store holds the container back, that is no silence.
+ */
+export const REPORT_MARGIN_MS = 10_000;
+/** Lines for the log that are taken of a container while it starts, and with each job. */
+const MAX_LOG_LINES = 200;
+const MAX_LOG_BYTES = 2_000;
+/** Payloads that are read whole as fields of numbers and short texts. */
+const MAX_REPORT_BYTES = 4_096;
 
 /** Where the streams and files of a job go. Chunks are only valid during the call unless copied. */
 export interface RunSinks {
@@ -54,7 +64,10 @@ export interface ContainerSetUp {
 
 interface RunningJob {
   readonly sinks: RunSinks;
+  readonly bounds: RunBounds;
   readonly result: ByteLog;
+  /** Whether a cap kept something out. */
+  overLimit: boolean;
   readonly workFiles: Map<string, Buffer>;
   resolve(report: RunReport): void;
   reject(error: Error): void;
@@ -82,7 +95,7 @@ export interface SupervisorStream {
 export class SupervisorSession {
   readonly #stream: SupervisorStream;
   readonly #onLog: (text: string) => void;
-  readonly #parser = new FrameParser();
+  readonly #parser = new FrameParser(ANSWER_MAX_BYTES);
   #waiter: Waiter | undefined;
   #job: RunningJob | undefined;
   #file: IncomingFile | undefined;
@@ -97,6 +110,9 @@ export class SupervisorSession {
     () => this.#paused,
     () => this.fail('the supervisor did not report in time'),
   );
+  #logLines = 0;
+  /** Gives up waiting for a stream that does not drain. */
+  #stopDraining: ((error: Error) => void) | undefined;
   /** Frames that came before anyone waited for them: HELLO, or READY after a job. */
   readonly #early: [type: number, payload: Buffer][] = [];
 
@@ -192,12 +208,13 @@ export class SupervisorSession {
   run(request: RunRequest, sinks: RunSinks, signal: AbortSignal): Promise<RunReport> {
     this.#throwIfOver();
     if (this.#job) throw new Error('a job is running already');
-    const { spec } = request;
+    const bounds = new RunBounds(request);
+    this.#logLines = 0;
     return new Promise<RunReport>((resolve, reject) => {
       const kill = () => {
         if (!this.#failure) this.#write(frameHeader(Frame.KILL, 0));
       };
-      this.#silence.expectWithin(spec.timeoutMs + spec.graceMs + REPORT_MARGIN_MS);
+      this.#silence.expectWithin(bounds.timeMs + REPORT_MARGIN_MS);
       const settle = () => {
         this.#silence.stop();
         signal.removeEventListener('abort', kill);
@@ -206,7 +223,9 @@ export class SupervisorSession {
       };
       this.#job = {
         sinks,
+        bounds,
         result: new ByteLog(),
+        overLimit: false,
         workFiles: new Map(),
         resolve: (report) => {
           settle();
@@ -224,6 +243,12 @@ export class SupervisorSession {
     });
   }
 
+  /** Asks whether the supervisor still answers between two jobs; resolves when it does. */
+  async ping(): Promise<void> {
+    this.#write(frameHeader(Frame.PING, 0));
+    await this.#wait(Frame.READY);
+  }
+
   /** Resolves when the container has cleaned up after the last job and can take the next. */
   async ready(): Promise<void> {
     await this.#wait(Frame.READY);
@@ -233,7 +258,10 @@ export class SupervisorSession {
   receive(chunk: Buffer): void {
     if (this.#failure) return;
     try {
-      this.#parser.feed(chunk, (type, payload) => this.#handle(type, payload));
+      this.#parser.feed(chunk, (type, payload) => {
+        // A chunk may hold more than the frame that ended the session.
+        if (!this.#failure) this.#handle(type, payload);
+      });
     } catch (error) {
       if (!this.#failure) this.fail(error instanceof Error ? error.message : String(error));
     }
@@ -252,6 +280,8 @@ export class SupervisorSession {
   #fail(error: NanoGridError): NanoGridError {
     this.#failure = error;
     this.#file?.end();
+    this.#file = undefined;
+    this.#stopDraining?.(error);
     this.#waiter?.reject(error);
     this.#waiter = undefined;
     this.#job?.reject(error);
@@ -273,12 +303,14 @@ export class SupervisorSession {
       const done = (error?: Error) => {
         input.off('drain', done);
         input.off('close', closed);
+        this.#stopDraining = undefined;
         if (error) reject(error);
         else resolve();
       };
       const closed = () => done(new NanoGridError('NG_CONTAINER_FAILED', 'the container ended unexpectedly'));
       input.once('drain', done);
       input.once('close', closed);
+      this.#stopDraining = done;
     });
   }
 
@@ -298,7 +330,7 @@ export class SupervisorSession {
     const job = this.#job;
     switch (type) {
       case Frame.LOG:
-        this.#onLog(payload.toString('utf8'));
+        this.#log(payload);
         return;
       case Frame.FATAL:
         this.#fatal(payload);
@@ -306,6 +338,7 @@ export class SupervisorSession {
       case Frame.HELLO:
       case Frame.READY:
       case Frame.SHIM_READY:
+        if (payload.length > MAX_REPORT_BYTES) throw new RangeError('an answer too long');
         this.#answer(type, Buffer.from(payload));
         return;
     }
@@ -315,12 +348,15 @@ export class SupervisorSession {
     if (type === Frame.FILE || type === Frame.FILE_DATA) this.#silence.expectWithin(REPORT_MARGIN_MS);
     switch (type) {
       case Frame.STDOUT:
+        job.bounds.stream('stdout', payload.length);
         job.sinks.stdout(payload);
         return;
       case Frame.STDERR:
+        job.bounds.stream('stderr', payload.length);
         job.sinks.stderr(payload);
         return;
       case Frame.RESULT:
+        job.bounds.stream('result', payload.length);
         job.result.append(payload);
         return;
       case Frame.FILE:
@@ -329,14 +365,14 @@ export class SupervisorSession {
       case Frame.FILE_DATA:
         this.#fileData(payload);
         return;
-      case Frame.SKIPPED: {
-        const fields = new Map(readFields(payload));
-        const path = Buffer.from(fields.get(Field.PATH) ?? '');
-        const overLimit = readNumbers(payload).get(Field.OVER_LIMIT) === 1;
-        job.sinks.outputSkipped(path, fields.get(Field.MESSAGE)?.toString('utf8') ?? '', overLimit);
+      case Frame.SKIPPED:
+        this.#skipped(job, payload);
         return;
-      }
       case Frame.DONE:
+        if (payload.length > MAX_REPORT_BYTES) throw new RangeError('a report too long');
+        if (job.bounds.untold > 0) {
+          job.sinks.outputSkipped(Buffer.alloc(0), `${job.bounds.untold} more entries are not listed`, false);
+        }
         job.resolve(readRunReport(payload, job.result.bytes, job.workFiles));
         return;
       default:
@@ -344,10 +380,26 @@ export class SupervisorSession {
     }
   }
 
+  #log(payload: Buffer): void {
+    if (++this.#logLines < MAX_LOG_LINES) this.#onLog(payload.toString('utf8', 0, MAX_LOG_BYTES));
+    else if (this.#logLines === MAX_LOG_LINES) this.#onLog('more lines than are taken');
+  }
+
+  #skipped(job: RunningJob, payload: Buffer): void {
+    const fields = new Map(readFields(payload));
+    const path = Buffer.from(fields.get(Field.PATH) ?? '');
+    const reason = fields.get(Field.MESSAGE)?.toString('utf8') ?? '';
+    const overLimit = readNumbers(payload).get(Field.OVER_LIMIT) === 1;
+    const told = job.bounds.skipped(path, reason);
+    // That a cap was the reason decides how the job ends; it is told once more at most.
+    if (told || (overLimit && !job.overLimit)) job.sinks.outputSkipped(path, reason, overLimit);
+    job.overLimit ||= overLimit;
+  }
+
   #fatal(payload: Buffer): void {
     let message = 'the supervisor gave up';
     for (const [tag, value] of readFields(payload)) {
-      if (tag === Field.MESSAGE) message = value.toString('utf8');
+      if (tag === Field.MESSAGE) message = value.toString('utf8', 0, MAX_LOG_BYTES);
       if (tag === Field.OOM_KILLS) this.#oomKills = Number(value.readBigUInt64LE());
     }
     this.#fail(new NanoGridError('NG_CONTAINER_FAILED', `the supervisor gave up: ${message}`));
@@ -371,6 +423,8 @@ export class SupervisorSession {
     const size = Number(fields.get(Field.SIZE)?.readBigUInt64LE() ?? -1n);
     const area = Number(fields.get(Field.AREA)?.readBigUInt64LE() ?? -1n);
     if (!(size >= 0) || (area !== Area.OUTPUT && area !== Area.WORK)) throw new RangeError('malformed file header');
+    if (area === Area.OUTPUT) job.bounds.outputFile(path, size);
+    else job.bounds.workFile(path.toString('utf8'), size);
     if (area === Area.WORK) {
       const content = new ByteLog();
       this.#file = {

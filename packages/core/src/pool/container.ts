@@ -31,6 +31,12 @@ export type ContainerState = 'creating' | 'idle' | 'bound' | 'busy' | 'retired' 
 /** How long a container may take from its start until it is ready, beside the shim's own time. */
 const START_TIMEOUT_MS = 20_000;
 
+/** How long code may take to be laid out, beside the shim's own time: this, and what its size adds. */
+const BIND_TIMEOUT_MS = 10_000;
+const BIND_BYTES_PER_MS = 4 * 2 ** 10;
+/** How long a container that waited may take to say that it still does. */
+const PING_TIMEOUT_MS = 3_000;
+
 /** What the kernel's own accounting and the next waiting process need on top of what was measured. */
 const MEMORY_SLACK_BYTES = 8 * 2 ** 20;
 
@@ -103,8 +109,7 @@ export class Container {
           this.#lost(session.failure);
         },
       });
-      const shimTime = this.runtime.warm ? (this.runtime.warm.startTimeoutMs ?? 30_000) : 0;
-      await this.#withTimeout(this.#prepare(session, spec, egress), START_TIMEOUT_MS + shimTime);
+      await this.#withTimeout(this.#prepare(session, spec, egress), START_TIMEOUT_MS + this.#shimTimeMs);
       this.#peakMemory.attach(engineContainer.hostPid, engineContainer.id);
     } catch (error) {
       await this.retire('it could not be started');
@@ -138,6 +143,21 @@ export class Container {
     this.runtimeVersion = (await session.startShim(command, env)) || undefined;
   }
 
+  get #shimTimeMs(): number {
+    return this.runtime.warm ? (this.runtime.warm.startTimeoutMs ?? 30_000) : 0;
+  }
+
+  /** Whether a container that was taken still answers; one that does not is retired. */
+  async answers(): Promise<boolean> {
+    try {
+      await this.#withTimeout(this.#active('busy').ping(), PING_TIMEOUT_MS);
+      return true;
+    } catch {
+      void this.retire('it does not answer');
+      return false;
+    }
+  }
+
   /** Takes a container that waits, idle or bound, for a job. */
   take(): void {
     if (this.#state !== 'idle') this.#active('bound');
@@ -150,21 +170,26 @@ export class Container {
     if (this.binding !== undefined) throw new Error('a container is bound once');
     this.binding = binding;
     try {
-      // The working copy and the pristine one lie in memory; they are the platform's, not the job's.
-      const overhead = overheadMb(this.runtime) * 2 ** 20 + 2 * code.totalBytes;
-      if (code.totalBytes > 2 ** 20) await this.#setMemory(this.#memoryBytes + overhead);
-      for (const file of code.files) {
-        const content = await readFile(join(code.directory, file.path));
-        await session.put('code', file.path, content, file.executable);
-      }
-      for (const folder of code.emptyFolders ?? []) session.putFolder(folder);
-      // From outside where it cannot be read inside; a kernel of its own then counts, which the job must not pay for.
-      const held = (await session.commitCode()) || ((await this.#creating)?.memoryInUse() ?? 0);
-      await this.#setMemory(memoryMb * 2 ** 20 + (held > 0 ? held + MEMORY_SLACK_BYTES : overhead));
+      const timeoutMs = BIND_TIMEOUT_MS + this.#shimTimeMs + code.totalBytes / BIND_BYTES_PER_MS;
+      await this.#withTimeout(this.#layOut(session, code, memoryMb), timeoutMs);
     } catch (error) {
       void this.retire('its code could not be laid out');
       throw NanoGridError.from(error, 'NG_CONTAINER_FAILED');
     }
+  }
+
+  async #layOut(session: SupervisorSession, code: ExtractedCode, memoryMb: number): Promise<void> {
+    // The working copy and the pristine one lie in memory; they are the platform's, not the job's.
+    const overhead = overheadMb(this.runtime) * 2 ** 20 + 2 * code.totalBytes;
+    if (code.totalBytes > 2 ** 20) await this.#setMemory(this.#memoryBytes + overhead);
+    for (const file of code.files) {
+      const content = await readFile(join(code.directory, file.path));
+      await session.put('code', file.path, content, file.executable);
+    }
+    for (const folder of code.emptyFolders ?? []) session.putFolder(folder);
+    // From outside where it cannot be read inside; a kernel of its own then counts, which the job must not pay for.
+    const held = (await session.commitCode()) || ((await this.#creating)?.memoryInUse() ?? 0);
+    await this.#setMemory(memoryMb * 2 ** 20 + (held > 0 ? held + MEMORY_SLACK_BYTES : overhead));
   }
 
   async #setMemory(bytes: number): Promise<void> {

@@ -17,6 +17,9 @@ import { Container, type ContainerEvents, type ContainerState } from './containe
 /** Delays before idle containers are made again after one could not be, in milliseconds. */
 const REFILL_DELAYS_MS = [500, 1_000, 2_000, 5_000, 15_000, 30_000];
 
+/** A bound container that waited longer is asked whether it still answers, before a job relies on it. */
+const PING_AFTER_MS = 1_000;
+
 export interface PoolOptions {
   /** Most containers at once. */
   readonly maxContainers: number;
@@ -101,7 +104,11 @@ export class Pool {
     for (;;) {
       const { container, start } =
         this.#takeNow(request, this.#ahead(request)) ?? (await this.#takeLater(request, signal));
-      if (start === 'reused') return { container, start, buildMs: 0 };
+      if (start === 'reused') {
+        const waitedMs = this.#options.now() - container.lastUsedAt;
+        if (waitedMs < PING_AFTER_MS || (await container.answers())) return { container, start, buildMs: 0 };
+        continue;
+      }
       const began = this.#options.now();
       try {
         await container.bind(request.binding, request.code, request.memoryMb);
