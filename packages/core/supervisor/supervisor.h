@@ -89,7 +89,7 @@ void shim_check_alive(pid_t dead);
 void signal_job(int sig); /* every process of the job's user, in one step */
 void reap_children(void);
 uint64_t kill_everyone(void); /* returns how many processes resisted */
-void remove_ipc(void);
+bool remove_ipc(void); /* false where something stayed */
 bool wipe_everything(void);
 
 /* tree.c: the pristine code and its working copy */
@@ -127,6 +127,9 @@ void job_read(int fd);
 int64_t job_wait_us(void); /* until the next deadline; -1 for none */
 void job_tick(void);
 bool job_finish_if_over(void);
+
+/* harden.c */
+int harden(void); /* -1 with errno */
 
 /* install.c */
 int install_into(const char *directory);

@@ -12,6 +12,8 @@ import type {
   EngineInfo,
 } from './container-engine.js';
 
+/** Without it a container on cgroup v1 sees the names of the host's groups. The client's types do not know it yet. */
+export const PRIVATE_CGROUPS = { CgroupnsMode: 'private' } as const;
 /** How long the engine may take to answer a question, in milliseconds; one that hangs is told as such. */
 const ANSWER_TIMEOUT_MS = 10_000;
 /** How long the engine may take to create or start one container; a busy machine is slow at both. */
@@ -256,6 +258,7 @@ function createOptions(spec: ContainerSpec): Docker.ContainerCreateOptions {
         VolumeOptions: { NoCopy: true, Labels: {}, DriverConfig: { Name: '', Options: {} } },
       })),
       IpcMode: 'none',
+      ...PRIVATE_CGROUPS,
       LogConfig: { Type: 'none', Config: {} },
       RestartPolicy: { Name: 'no' },
       Init: false,
