@@ -3,7 +3,6 @@
 import ctypes
 import os
 import signal
-import sys
 import time
 
 others = [pid for pid in os.listdir("/proc") if pid.isdigit() and os.stat(f"/proc/{pid}").st_uid == os.getuid()]
@@ -60,11 +59,6 @@ def multiplying():
             os.setsid()
             continue
         os._exit(0)
-
-
-def vforked():
-    libc.vfork() or sleep()
-    sleep()
 
 
 for body in (sleep, stopped, traced, tracing_its_tracer, multiplying):

@@ -28,11 +28,8 @@ done
 rm -rf /nanogrid/state/code 2>/dev/null
 ls /nanogrid/state/code | grep -q main || worked "remove the code"
 mv /function /tmp/f 2>/dev/null && worked "move the working directory"
-# A program that would make its caller root, and the system's own.
+# A program that would make its caller somebody else.
 cp /usr/bin/id /tmp/id && chmod 6755 /tmp/id && [ "$(/tmp/id -u)" = "$(id -u)" ] || worked "setuid copy"
-for program in $(find / -xdev -perm /6000 -type f 2>/dev/null); do
-  case $program in */su) echo | $program -c 'id -u' 2>/dev/null | grep -q '^0$' && worked "$program" ;; esac
-done
 perl -e '
 my %calls = (ptrace_1 => [101, 16, 1, 0, 0], ptrace_seize_1 => [101, 0x4206, 1, 0, 0], bpf => [321, 0, "\0" x 128, 128],
   perf_event_open => [298, "\0" x 128, 0, -1, -1, 0], userfaultfd => [323, 0], io_uring_setup => [425, 1, "\0" x 128],

@@ -77,7 +77,7 @@ os.setpriority(os.PRIO_USER, 0, 19)
 os.setpriority(os.PRIO_PGRP, 0, 19)
 resource.setrlimit(resource.RLIMIT_FSIZE, (0, 0))
 resource.setrlimit(resource.RLIMIT_NOFILE, (64, 64))
-signal.pthread_sigmask(signal.SIG_BLOCK, range(1, 65))
+signal.pthread_sigmask(signal.SIG_BLOCK, signal.valid_signals())
 for victim in (1, os.getppid()):
     for kind in (resource.RLIMIT_NOFILE, resource.RLIMIT_CPU):
         try:

@@ -15,8 +15,6 @@ for place in /tmp /var/tmp /dev/shm /output .; do
   ln $place/.hidden $place/hard
   mkfifo $place/fifo
   chmod 000 $place/a/b/.c $place/a/b $place/a
-  # As deep as no path can be.
-  (cd $place && i=0 && while [ $i -lt 600 ]; do mkdir deeper && cd deeper || exit 1; i=$((i + 1)); done)
 done
 touch /dev/mqueue/queue 2>/dev/null
 echo broken >>main.sh 2>/dev/null

@@ -2,12 +2,20 @@
 
 import ctypes
 import os
-import signal
 import socket
 
 libc = ctypes.CDLL(None, use_errno=True)
 victims = [int(pid) for pid in os.listdir("/proc") if pid.isdigit() and os.stat(f"/proc/{pid}").st_uid == 0]
 print("victims", len(victims) >= 2)
+
+# A descriptor that leads to the supervisor must not have come along.
+for fd in range(256):
+    try:
+        target = os.readlink(f"/proc/self/fd/{fd}")
+    except OSError:
+        continue
+    if target.startswith(("socket:", "/proc", "anon_inode")) or (target.startswith("pipe:") and fd > 3):
+        print("worked: inherited", fd, target)
 
 
 class Vector(ctypes.Structure):
@@ -74,26 +82,12 @@ for pid in victims:
                 print("worked: open descriptor", target, "of", pid)
             except OSError:
                 pass
-# A descriptor that leads to the supervisor must not have come along.
-for fd in range(256):
-    try:
-        target = os.readlink(f"/proc/self/fd/{fd}")
-    except OSError:
-        continue
-    if target.startswith(("socket:", "/proc", "anon_inode")) or (target.startswith("pipe:") and fd > 3):
-        print("worked: inherited", fd, target)
-for family in (socket.AF_UNIX,):
-    for kind in (socket.SOCK_STREAM, socket.SOCK_SEQPACKET, socket.SOCK_DGRAM):
-        for line in open("/proc/net/unix").read().splitlines()[1:]:
-            name = line.split()[7:]
-            if name:
-                try:
-                    socket.socket(family, kind).connect(name[0].replace("@", "\0"))
-                    print("worked: connect", name)
-                except OSError:
-                    pass
-# What reads as an answer of the supervisor, where an answer would go.
-for fd in (1, 2, 3):
-    os.write(fd, b"")
-os.kill(os.getpid(), 0)
+for line in open("/proc/net/unix").read().splitlines()[1:]:
+    name = line.split()[7:]
+    for kind in (socket.SOCK_STREAM, socket.SOCK_SEQPACKET, socket.SOCK_DGRAM) if name else ():
+        try:
+            socket.socket(socket.AF_UNIX, kind).connect(name[0].replace("@", "\0"))
+            print("worked: connect", name)
+        except OSError:
+            pass
 print("tried")

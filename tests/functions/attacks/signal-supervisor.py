@@ -2,6 +2,7 @@
 
 import os
 import signal
+import time
 
 for number in (signal.SIGTERM, signal.SIGINT, signal.SIGTERM):
     if os.fork() == 0:
@@ -13,7 +14,5 @@ for number in (signal.SIGTERM, signal.SIGINT, signal.SIGTERM):
                 os.kill(1, number)
             except OSError:
                 pass
-import time
-
 time.sleep(0.05)
 print("ended", flush=True)
