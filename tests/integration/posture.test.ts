@@ -62,6 +62,30 @@ describe.each(RUNTIMES)('%s', (runtime) => {
   });
 });
 
+test('a volume that an image declares is no place to write to', async () => {
+  const tag = `nanogrid-test-${randomBytes(6).toString('hex')}`;
+  const container = await docker.createContainer({ Image: 'debian:trixie-slim', Cmd: ['true'] });
+  try {
+    await container.commit({
+      repo: tag,
+      tag: 'latest',
+      changes: 'VOLUME ["/srv", "/tmp", "/nanogrid/bin", "/a/../opt/"]',
+    });
+    const declaring = { ...shell, name: 'declaring', aliases: [], image: `${tag}:latest` };
+    await using other = await startTestWorker({ runtimes: [declaring] });
+    const script =
+      'hostname; for d in /srv /opt; do (echo x > $d/x) 2>/dev/null && echo wrote $d; done; echo x > /tmp/x';
+    const result = await other.run({ 'main.sh': script }, { runtime: 'declaring' });
+    expect(result).toMatchObject({ status: 'SUCCESS', stdout: expect.stringMatching(/^[0-9a-f]{12}\n$/) });
+    const { Mounts: mounts } = await inspectByHostname(result.stdout.trim());
+    const facts = mounts.map(({ Type, Destination, RW }) => `${Type} ${Destination} ${RW}`).sort();
+    expect(facts).toEqual(['tmpfs /opt false', 'tmpfs /srv false', 'volume /nanogrid/bin false']);
+  } finally {
+    await container.remove({ force: true, v: true });
+    await docker.getImage(`${tag}:latest`).remove({ force: true });
+  }
+});
+
 test('the container that installs the supervisor', async () => {
   const volume = `nanogrid-test-${randomBytes(6).toString('hex')}`;
   const spec = installerSpec('debian:trixie-slim', volume);

@@ -1,5 +1,6 @@
 /** The Docker Engine behind `ContainerEngine`, through dockerode. The only file of the pool that knows Docker's API. */
 
+import { posix } from 'node:path';
 import type { Duplex } from 'node:stream';
 import Docker from 'dockerode';
 import { withDeadline } from '../concurrency/with-deadline.js';
@@ -77,9 +78,12 @@ export class DockerEngine implements ContainerEngine {
     // By its name it can be removed even when the engine's answer to the creation got lost.
     const container = this.client.getContainer(spec.name);
     try {
+      const { Config: image } = await this.#ask('look at an image on', () =>
+        this.client.getImage(spec.image).inspect(),
+      );
       await this.#ask(
         'create a container on',
-        () => this.client.createContainer(createOptions(spec)),
+        () => this.client.createContainer(createOptions(spec, Object.keys(image?.Volumes ?? {}))),
         START_TIMEOUT_MS,
       );
       const attach = { stream: true, hijack: true, stdin: true, stdout: true, stderr: true };
@@ -214,7 +218,19 @@ function demultiplexer(onOutput: (chunk: Buffer) => void, onError: (chunk: Buffe
   };
 }
 
-function createOptions(spec: ContainerSpec): Docker.ContainerCreateOptions {
+/**
+ * A volume that an image declares would be a place on the host's disk that is writable, without a cap, and never
+ * emptied: an empty folder that cannot be written to takes its place, where there is none of ours.
+ */
+function coverVolumes(spec: ContainerSpec, imageVolumes: readonly string[]): Docker.MountConfig {
+  const ours = new Set([...Object.keys(spec.tmpfs), ...Object.values(spec.volumes)]);
+  return imageVolumes
+    .map((path) => posix.resolve('/', path))
+    .filter((path) => !ours.has(path))
+    .map((Target) => ({ Type: 'tmpfs' as const, Source: '', Target, ReadOnly: true }));
+}
+
+function createOptions(spec: ContainerSpec, imageVolumes: readonly string[]): Docker.ContainerCreateOptions {
   return {
     name: spec.name,
     Image: spec.image,
@@ -250,13 +266,16 @@ function createOptions(spec: ContainerSpec): Docker.ContainerCreateOptions {
         { Name: 'memlock', Soft: 65536, Hard: 65536 },
       ],
       Tmpfs: { ...spec.tmpfs },
-      Mounts: Object.entries(spec.volumes).map(([Source, Target]) => ({
-        Type: 'volume' as const,
-        Source,
-        Target,
-        ReadOnly: true,
-        VolumeOptions: { NoCopy: true, Labels: {}, DriverConfig: { Name: '', Options: {} } },
-      })),
+      Mounts: [
+        ...Object.entries(spec.volumes).map(([Source, Target]) => ({
+          Type: 'volume' as const,
+          Source,
+          Target,
+          ReadOnly: true,
+          VolumeOptions: { NoCopy: true, Labels: {}, DriverConfig: { Name: '', Options: {} } },
+        })),
+        ...coverVolumes(spec, imageVolumes),
+      ],
       IpcMode: 'none',
       ...PRIVATE_CGROUPS,
       LogConfig: { Type: 'none', Config: {} },
