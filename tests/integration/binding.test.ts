@@ -94,7 +94,10 @@ describe.each(RUNTIMES)('%s', (runtime) => {
       await expect
         .poll(async () => (await worker.worker.status()).pool.runtimes[runtime]?.idle, { timeout: 10_000 })
         .toBe(1);
-      expect(victim.Id.startsWith(await where(job))).toBe(false);
+      // Neither tried again, nor made to wait for a container of its own.
+      const result = await worker.run(undefined, job);
+      expect(result).toMatchObject({ status: 'SUCCESS', attempt: 1, phases: { start: 'warm' } });
+      expect(victim.Id.startsWith(result.stdout.trim())).toBe(false);
     },
   );
 });

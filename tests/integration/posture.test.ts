@@ -5,7 +5,6 @@ import { hostname } from 'node:os';
 import { createDockerClient } from '@nanogrid/core';
 import { python } from '@nanogrid/runtime-python';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
-import { installerSpec } from '../../packages/core/dist/images/supervisor-volume.js';
 import { attacker, attackFiles, inspectByHostname, ownContainers, RUNTIMES } from '../support/attacks.js';
 import { missingDefaults, postureOf } from '../support/posture.js';
 import { shell } from '../support/shell-runtime.js';
@@ -83,20 +82,5 @@ test('a volume that an image declares is no place to write to', async () => {
   } finally {
     await container.remove({ force: true, v: true });
     await docker.getImage(`${tag}:latest`).remove({ force: true });
-  }
-});
-
-test('the container that installs the supervisor', async () => {
-  const volume = `nanogrid-test-${randomBytes(6).toString('hex')}`;
-  const spec = installerSpec('debian:trixie-slim', volume);
-  const container = await docker.createContainer(spec);
-  try {
-    const inspection = await container.inspect();
-    expect(missingDefaults(inspection)).toEqual([]);
-    const posture = postureOf(inspection).replaceAll(volume, '<volume>');
-    await expect(posture).toMatchFileSnapshot(golden('posture-installer.json'));
-  } finally {
-    await container.remove({ force: true });
-    await docker.getVolume(volume).remove();
   }
 });
