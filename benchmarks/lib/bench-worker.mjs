@@ -71,6 +71,13 @@ export class BenchWorker {
    * @param {AbortSignal} signal
    */
   async run(job, signal) {
+    const { ms, result } = await this.finish(job, signal);
+    if (result.status !== 'SUCCESS') throw new Error(`${result.requestId} failed: ${JSON.stringify(result)}`);
+    return { ms, result };
+  }
+
+  /** The same, for a job that may fail. */
+  async finish(job, signal) {
     const requestId = `bench-${++this.#serial}`;
     const body = { requestId, functionId: job.s3Key.split('/')[1], ...job };
     const begun = performance.now();
@@ -78,7 +85,6 @@ export class BenchWorker {
     const result = await this.#client.results.wait(requestId, signal);
     const ms = performance.now() - begun;
     if (result === undefined) throw signal.reason;
-    if (result.status !== 'SUCCESS') throw new Error(`${requestId} failed: ${JSON.stringify(result)}`);
     return { ms, result };
   }
 

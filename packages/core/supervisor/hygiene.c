@@ -84,40 +84,54 @@ uint64_t kill_everyone(void) {
   }
 }
 
-/* Whether there is any System V object; the highest index of each kind. */
-static bool any_ipc(int *shm_top, int *sem_top, int *msg_top) {
-  struct shm_info shm;
-  struct seminfo sem;
-  struct msginfo msg;
-  *shm_top = shmctl(0, SHM_INFO, (struct shmid_ds *)&shm);
-  *sem_top = semctl(0, 0, SEM_INFO, &sem);
-  *msg_top = msgctl(0, MSG_INFO, (struct msqid_ds *)&msg);
-  return (*shm_top >= 0 && shm.used_ids > 0) || (*sem_top >= 0 && sem.semusz > 0) ||
-         (*msg_top >= 0 && msg.msgpool > 0);
+/* The kinds of System V objects. The kernel numbers the places of each kind from 0. */
+static const struct ipc_kind {
+  long control;
+  int info, stat_any, stat;
+} ipc_kinds[] = {
+    {SYS_shmctl, SHM_INFO, 15 /* SHM_STAT_ANY */, SHM_STAT},
+    {SYS_semctl, SEM_INFO, 20 /* SEM_STAT_ANY */, SEM_STAT},
+    {SYS_msgctl, MSG_INFO, 13 /* MSG_STAT_ANY */, MSG_STAT},
+};
+
+static long ipc_control(const struct ipc_kind *kind, int id, int command, void *about) {
+  /* Semaphores have one argument more: the number within a set. */
+  if (kind->control == SYS_semctl) return syscall(SYS_semctl, id, 0, command, about);
+  return syscall(kind->control, id, command, about);
+}
+
+/* The highest place in use; -1 where there is none. */
+static long ipc_top(const struct ipc_kind *kind) {
+  union {
+    struct shm_info shm;
+    struct seminfo sem;
+    struct msginfo msg;
+  } info;
+  long top = ipc_control(kind, 0, kind->info, &info);
+  if (top < 0) return -1;
+  long used = kind->info == SHM_INFO ? info.shm.used_ids : kind->info == SEM_INFO ? info.sem.semusz : info.msg.msgpool;
+  return used > 0 ? top : -1;
 }
 
 bool remove_ipc(void) {
-  int shm_top, sem_top, msg_top;
-  if (!any_ipc(&shm_top, &sem_top, &msg_top)) return true;
-  act_as_job();
-  for (int i = 0; i <= shm_top; i++) {
-    struct shmid_ds about;
-    int id = shmctl(i, SHM_STAT, &about);
-    if (id >= 0) shmctl(id, IPC_RMID, NULL);
+  bool clean = true;
+  for (size_t k = 0; k < sizeof ipc_kinds / sizeof *ipc_kinds; k++) {
+    const struct ipc_kind *kind = &ipc_kinds[k];
+    long top = ipc_top(kind);
+    if (top < 0) continue;
+    act_as_job();
+    for (int i = 0; i <= top; i++) {
+      /* An object that not even its owner may read is found by STAT_ANY only; kernels before 4.17 do not know that. */
+      char about[512];
+      long id = ipc_control(kind, i, kind->stat_any, about);
+      if (id < 0) id = ipc_control(kind, i, kind->stat, about);
+      if (id >= 0) ipc_control(kind, (int)id, IPC_RMID, NULL);
+    }
+    act_as_root();
+    /* gVisor numbers them in ways of its own: what this did not reach must not reach the next job. */
+    clean = ipc_top(kind) < 0 && clean;
   }
-  for (int i = 0; i <= sem_top; i++) {
-    struct semid_ds about;
-    int id = semctl(i, 0, SEM_STAT, &about);
-    if (id >= 0) semctl(id, 0, IPC_RMID);
-  }
-  for (int i = 0; i <= msg_top; i++) {
-    struct msqid_ds about;
-    int id = msgctl(i, MSG_STAT, &about);
-    if (id >= 0) msgctl(id, IPC_RMID, NULL);
-  }
-  act_as_root();
-  /* gVisor numbers them in ways of its own: what this did not reach must not reach the next job. */
-  return !any_ipc(&shm_top, &sem_top, &msg_top);
+  return clean;
 }
 
 bool wipe_everything(void) {

@@ -75,8 +75,12 @@ static void handle_frames(void) {
 
 static void read_signals(int signals) {
   struct signalfd_siginfo info;
-  while (read(signals, &info, sizeof info) == sizeof info)
-    if (info.ssi_signo == SIGTERM || info.ssi_signo == SIGINT) _exit(0);
+  while (read(signals, &info, sizeof info) == sizeof info) {
+    /* Only the engine, outside of the namespace, may end us: its signals come from process 0. A job may signal us in the
+     * moments in which we are its user; that it is SI_USER, and from 0, it cannot forge. */
+    bool from_outside = info.ssi_code == SI_USER && info.ssi_pid == 0;
+    if (from_outside && (info.ssi_signo == SIGTERM || info.ssi_signo == SIGINT)) _exit(0);
+  }
   reap_children();
 }
 
@@ -103,6 +107,7 @@ int main(int argc, char **argv) {
   host_init();
   int signals = start_signals();
   if (signals < 0) return 73;
+  if (harden() < 0) host_fatal("cannot refuse system calls: %s", strerror(errno));
   meter_init();
   static bytes_t hello;
   field_u64(&hello, FIELD_VERSION, PROTOCOL_VERSION);

@@ -90,7 +90,7 @@ void shim_check_alive(pid_t dead);
 void signal_job(int sig); /* every process of the job's user, in one step */
 void reap_children(void);
 uint64_t kill_everyone(void); /* returns how many processes resisted */
-bool remove_ipc(void); /* false where some are left */
+bool remove_ipc(void); /* false where something stayed */
 bool wipe_everything(void);
 
 /* tree.c: the pristine code and its working copy */
@@ -138,6 +138,9 @@ void relay_frame(uint8_t type, const relay_request_t *request);
 /* egress.c: the bounds of a granted network */
 void egress_apply(const egress_request_t *request);
 int print_addresses(void);
+
+/* harden.c */
+int harden(void); /* -1 with errno */
 
 /* install.c */
 int install_into(const char *directory);

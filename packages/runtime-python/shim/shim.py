@@ -178,7 +178,8 @@ def get_set(uid):
         stream.write("")
         stream.flush()
     try:
-        os.close(os.open(os.path.join(WORK_DIR, "main.py"), os.O_RDONLY))
+        # The last job's files may still be there: a pipe in place of the code would be waited for without end.
+        os.close(os.open(os.path.join(WORK_DIR, "main.py"), os.O_RDONLY | os.O_NONBLOCK | os.O_NOFOLLOW))
     except OSError:
         pass
     gc.enable()

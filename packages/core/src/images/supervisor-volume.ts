@@ -6,6 +6,7 @@
 import { fileURLToPath } from 'node:url';
 import type Docker from 'dockerode';
 import { NanoGridError } from '../errors.js';
+import { PRIVATE_CGROUPS } from '../pool/docker-engine.js';
 import { type EnsureImageOptions, ensureImage } from './ensure-image.js';
 import { imageFailure } from './image-errors.js';
 import { type ImageSource, imageTag } from './image-reference.js';
@@ -17,6 +18,9 @@ const VOLUME_ROLE = 'supervisor';
 const INSTALLER_ROLE = 'supervisor-installer';
 /** Volumes of other versions are left alone for a day: a neighbour may be about to use one that looks unused. */
 const OLD_AFTER_MS = 24 * 60 * 60 * 1000;
+/** The copy of a small file passes through the page cache. */
+const INSTALLER_MEMORY_BYTES = 64 * 2 ** 20;
+
 export interface SupervisorVolumeOptions extends EnsureImageOptions {
   /** Installs again even where the volume is there, for one that a container found damaged. Default false. */
   readonly force?: boolean;
@@ -109,18 +113,38 @@ async function install(docker: Docker, image: string, volume: string): Promise<v
   await unless(409, unless(404, container.remove()));
 }
 
-function installerSpec(image: string, volume: string): Docker.ContainerCreateOptions {
+/**
+ * The one-off container that fills the volume: root, since the volume belongs to root, without any capability. Its log
+ * is the engine's own, for it says what went wrong. Public for the golden record of the tests.
+ */
+export function installerSpec(image: string, volume: string): Docker.ContainerCreateOptions {
   return {
     name: installerName(volume),
     Image: image,
+    User: '0:0',
+    WorkingDir: '/',
+    Entrypoint: ['/nanogrid-supervisor'],
     Cmd: ['install', '/target'],
     Labels: { [ROLE_LABEL]: INSTALLER_ROLE },
     NetworkDisabled: true,
+    Healthcheck: { Test: ['NONE'] },
     HostConfig: {
       NetworkMode: 'none',
       ReadonlyRootfs: true,
+      Privileged: false,
       CapDrop: ['ALL'],
       SecurityOpt: ['no-new-privileges'],
+      IpcMode: 'none',
+      ...PRIVATE_CGROUPS,
+      Memory: INSTALLER_MEMORY_BYTES,
+      MemorySwap: INSTALLER_MEMORY_BYTES,
+      NanoCpus: 1e9,
+      PidsLimit: 16,
+      Ulimits: [
+        { Name: 'nofile', Soft: 64, Hard: 64 },
+        { Name: 'core', Soft: 0, Hard: 0 },
+      ],
+      RestartPolicy: { Name: 'no' },
       Mounts: [
         {
           Type: 'volume',

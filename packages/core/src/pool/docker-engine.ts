@@ -1,5 +1,6 @@
 /** The Docker Engine behind `ContainerEngine`, through dockerode. The only file of the pool that knows Docker's API. */
 
+import { posix } from 'node:path';
 import type { Duplex } from 'node:stream';
 import Docker from 'dockerode';
 import { withDeadline } from '../concurrency/with-deadline.js';
@@ -14,6 +15,8 @@ import type {
 } from './container-engine.js';
 import { hostMemoryInUse, setHostMemoryLimit } from './host-memory.js';
 
+/** Without it a container on cgroup v1 sees the names of the host's groups. The client's types do not know it yet. */
+export const PRIVATE_CGROUPS = { CgroupnsMode: 'private' } as const;
 /** How long the engine may take to answer a question, in milliseconds; one that hangs is told as such. */
 const ANSWER_TIMEOUT_MS = 10_000;
 /** How long the engine may take to create or start one container; a busy machine is slow at both. */
@@ -86,9 +89,12 @@ export class DockerEngine implements ContainerEngine {
     // By its name it can be removed even when the engine's answer to the creation got lost.
     const container = this.client.getContainer(spec.name);
     try {
+      const { Config: image } = await this.#ask('look at an image on', () =>
+        this.client.getImage(spec.image).inspect(),
+      );
       await this.#ask(
         'create a container on',
-        () => this.client.createContainer(createOptions(spec)),
+        () => this.client.createContainer(createOptions(spec, Object.keys(image?.Volumes ?? {}))),
         START_TIMEOUT_MS,
       );
       const attach = { stream: true, hijack: true, stdin: true, stdout: true, stderr: true };
@@ -285,7 +291,19 @@ function demultiplexer(onOutput: (chunk: Buffer) => void, onError: (chunk: Buffe
   };
 }
 
-function createOptions(spec: ContainerSpec): Docker.ContainerCreateOptions {
+/**
+ * A volume that an image declares would be a place on the host's disk that is writable, without a cap, and never
+ * emptied: an empty folder that cannot be written to takes its place, where there is none of ours.
+ */
+function coverVolumes(spec: ContainerSpec, imageVolumes: readonly string[]): Docker.MountConfig {
+  const ours = new Set([...Object.keys(spec.tmpfs), ...Object.values(spec.volumes)]);
+  return imageVolumes
+    .map((path) => posix.resolve('/', path))
+    .filter((path) => !ours.has(path))
+    .map((Target) => ({ Type: 'tmpfs' as const, Source: '', Target, ReadOnly: true }));
+}
+
+function createOptions(spec: ContainerSpec, imageVolumes: readonly string[]): Docker.ContainerCreateOptions {
   return {
     name: spec.name,
     Image: spec.image,
@@ -322,8 +340,9 @@ function createOptions(spec: ContainerSpec): Docker.ContainerCreateOptions {
         { Name: 'memlock', Soft: 65536, Hard: 65536 },
       ],
       Tmpfs: { ...spec.tmpfs },
-      Mounts: mountsOf(spec.volumes),
+      Mounts: [...mountsOf(spec.volumes), ...coverVolumes(spec, imageVolumes)],
       IpcMode: 'none',
+      ...PRIVATE_CGROUPS,
       LogConfig: { Type: 'none', Config: {} },
       RestartPolicy: { Name: 'no' },
       Init: false,

@@ -1,0 +1,3 @@
+# Every processor, for ever.
+while :; do :; done &
+while :; do :; done

@@ -1,0 +1,2 @@
+# One process that keeps everything it reads.
+exec tail /dev/zero
