@@ -74,6 +74,15 @@ export const Field = {
   CACHE_START: 57,
   CACHE_END: 58,
   MEMORY_END: 59,
+  PEAK_START: 70,
+  CACHE_MAX: 71,
+  HELD_MAX: 72,
+  KILL_US: 73,
+  DRAIN_US: 74,
+  METER_US: 75,
+  IPC_US: 76,
+  WIPE_US: 77,
+  POPULATE_US: 78,
 } as const;
 
 export const Area = { CODE: 0, SHIM: 1, OUTPUT: 2, WORK: 3 } as const;

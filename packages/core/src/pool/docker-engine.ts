@@ -86,7 +86,7 @@ export class DockerEngine implements ContainerEngine {
       stream.on('error', () => stream.destroy());
       await this.#ask('start a container on', () => container.start(), START_TIMEOUT_MS);
       const { Id, State } = await this.#ask('inspect a container on', () => container.inspect());
-      return new DockerContainer(this.client.getContainer(Id), stream, State.Pid);
+      return new DockerContainer(this.client, this.client.getContainer(Id), stream, State.Pid);
     } catch (error) {
       await container.remove({ force: true }).catch(() => {});
       throw error;
@@ -123,10 +123,12 @@ class DockerContainer implements EngineContainer {
   readonly id: string;
   readonly hostPid: number;
   readonly input: Duplex;
+  readonly #client: Docker;
   readonly #container: Docker.Container;
   #removal: Promise<void> | undefined;
 
-  constructor(container: Docker.Container, stream: Duplex, hostPid: number) {
+  constructor(client: Docker, container: Docker.Container, stream: Duplex, hostPid: number) {
+    this.#client = client;
     this.#container = container;
     this.id = container.id;
     this.hostPid = hostPid;
@@ -161,6 +163,18 @@ class DockerContainer implements EngineContainer {
     } catch (error) {
       throw describe(error, 'change the memory limit of a container on');
     }
+  }
+
+  async ranOutOfMemory(): Promise<boolean> {
+    return withDeadline(ANSWER_TIMEOUT_MS, async () => {
+      // The engine keeps its last events, also of a container that is gone. Its own clock says what is past.
+      const { SystemTime } = (await this.#client.info()) as { SystemTime: string };
+      const filters = { container: [this.id], event: ['oom'] };
+      const until = Math.floor(Date.parse(SystemTime) / 1000);
+      const events = await this.#client.getEvents({ since: 1, until: until + 1, filters });
+      for await (const _event of events) return true;
+      return false;
+    });
   }
 
   remove(): Promise<void> {
