@@ -1,11 +1,11 @@
 /**
  * The full counts behind `tests/integration/{out-of-memory,deadlines}.test.ts`, by hand, on a machine that does nothing
- * else: `npm run build && node .build/tests/campaigns/cost.js oom|deadlines`. Prints what was told wrong, and figures.
+ * else: `npm run build && node .build/tests/campaigns/cost.js oom|deadlines|forking`. Prints what was told wrong, and figures.
  */
 
 import { loadavg } from 'node:os';
 import { python } from '@nanogrid/runtime-python';
-import { ENDLESS } from '../support/deadline-jobs.js';
+import { ENDLESS, FORKING } from '../support/deadline-jobs.js';
 import { NOT_OUT_OF_MEMORY, OOM_MEMORY_MB, OUT_OF_MEMORY } from '../support/oom-jobs.js';
 import { shell } from '../support/shell-runtime.js';
 import { type PublishedResult, startTestWorker } from '../support/test-worker.js';
@@ -50,12 +50,12 @@ async function outOfMemory(): Promise<void> {
   for (const line of wrong) console.log(line);
 }
 
-async function deadlines(): Promise<void> {
+async function deadlines(cases: typeof ENDLESS, count: number): Promise<void> {
   const over: { ms: number; name: string }[] = [];
   const limit = (index: number) => 100 + ((index * 37) % 201);
   await each(
-    ENDLESS,
-    200,
+    cases,
+    count,
     (index) => ({ timeoutMs: limit(index) }),
     (result, [name, runtime], index) => {
       if (result.errorCode !== 'NG_TIMEOUT') console.log(`${name} (${runtime}): ${result.errorCode}`);
@@ -74,6 +74,7 @@ async function deadlines(): Promise<void> {
   }
 }
 
-if (process.argv[2] === 'deadlines') await deadlines();
+if (process.argv[2] === 'deadlines') await deadlines(ENDLESS, 200);
+else if (process.argv[2] === 'forking') await deadlines(FORKING, 20);
 else await outOfMemory();
 console.log(`load after: ${load()}`);

@@ -3,7 +3,7 @@
 import { python as pythonRuntime } from '@nanogrid/runtime-python';
 import { afterAll, afterEach, beforeAll, describe, expect, test, vi } from 'vitest';
 import { perl, python } from '../support/cost-jobs.js';
-import { ENDLESS } from '../support/deadline-jobs.js';
+import { ENDLESS, FORKING } from '../support/deadline-jobs.js';
 import { shell } from '../support/shell-runtime.js';
 import { startTestWorker, type TestWorker } from '../support/test-worker.js';
 
@@ -24,7 +24,7 @@ afterAll(async () => {
 
 test('forty jobs that refuse to end are dead in time, two at once', { timeout: 60_000 }, async () => {
   const submitted = await Promise.all(
-    Array.from({ length: 4 }, (_, round) =>
+    Array.from({ length: 5 }, (_, round) =>
       ENDLESS.map(async ([name, runtime, code], index) => {
         const timeoutMs = 100 + ((round * 70 + index * 30) % 201);
         return { name: `${name} (${runtime})`, timeoutMs, id: await worker.submit(code, { runtime, timeoutMs }) };
@@ -43,6 +43,12 @@ test('forty jobs that refuse to end are dead in time, two at once', { timeout: 6
       late.push(`${name}: outside ${result.phases.exec} ms`);
   }
   expect(late).toEqual([]);
+});
+
+test.each(FORKING)('a job that %s (%s) is ended, and leaves nobody', async (_name, runtime, code) => {
+  const result = await worker.run(code, { runtime, timeoutMs: 200 });
+  expect(result).toMatchObject({ status: 'FAILED', errorCode: 'NG_TIMEOUT', attempt: 1 });
+  expect((await worker.run({ 'main.sh': 'echo fine' }, { runtime: 'shell' })).stdout).toBe('fine\n');
 });
 
 describe('the grace', () => {

@@ -16,8 +16,6 @@ export const ENDLESS: readonly (readonly [name: string, runtime: 'python' | 'she
       python(`${IGNORE}for i in range(6):\n    if os.fork() == 0: os.setsid(); break\nwhile True: pass`),
     ],
     ['is stopped', 'shell', shell('trap "" TERM; kill -STOP $$; sleep 1000')],
-    ['forks without end', 'shell', perl('$SIG{TERM} = "IGNORE"; fork while 1')],
-    ['forks without end', 'python', python(`${IGNORE}while True:\n    try: os.fork()\n    except OSError: pass`)],
     ['writes without end', 'shell', perl('$SIG{TERM} = "IGNORE"; $| = 1; print "x" x 65536 while 1')],
     ['writes without end', 'python', python(`${IGNORE}b = b"y" * 65536\nwhile True: os.write(1, b)`)],
     [
@@ -31,3 +29,9 @@ export const ENDLESS: readonly (readonly [name: string, runtime: 'python' | 'she
       python(`${IGNORE}import subprocess\nwhile True: subprocess.run(["sh", "-c", "trap '' TERM; sleep 1000"])`),
     ],
   ];
+
+/** Nor do these; they take all the processor time that their container has, the supervisor's too. */
+export const FORKING: readonly Case[] = [
+  ['forks without end', 'shell', perl('$SIG{TERM} = "IGNORE"; fork while 1')],
+  ['forks without end', 'python', python(`${IGNORE}while True:\n    try: os.fork()\n    except OSError: pass`)],
+];
