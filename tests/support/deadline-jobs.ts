@@ -5,6 +5,8 @@ import { perl, python } from './cost-jobs.js';
 const shell = (source: string) => ({ 'main.sh': source });
 const IGNORE = 'import os, signal, time\nfor s in (1, 2, 15): signal.signal(s, signal.SIG_IGN)\n';
 
+type Case = readonly [name: string, runtime: 'python' | 'shell', code: Record<string, string>];
+
 /** None of them ends by itself. */
 export const ENDLESS: readonly (readonly [name: string, runtime: 'python' | 'shell', code: Record<string, string>])[] =
   [
