@@ -39,9 +39,9 @@ afterAll(async () => {
 
 const peakMib = (result: PublishedResult) => result.peakMemoryBytes / MIB;
 
-function expectPeak(result: PublishedResult, truthMib: number): void {
+function expectPeak(result: PublishedResult, truthMib: number, allowanceMib = ALLOWANCE_MIB): void {
   expect(result).toMatchObject({ status: 'SUCCESS', peakMemorySource: 'cgroup' });
-  const tolerance = Math.max(truthMib / 10, ALLOWANCE_MIB);
+  const tolerance = Math.max(truthMib / 10, allowanceMib);
   expect(peakMib(result)).toBeGreaterThan(truthMib - tolerance);
   expect(peakMib(result)).toBeLessThan(truthMib + tolerance);
 }
@@ -82,7 +82,8 @@ describe('page cache is not the job’s', () => {
   ])('that %s', async (_name, mib, source) => {
     const result = await worker.run(python(source));
     expect(Number(result.stdout) / MIB).toBeGreaterThan(150);
-    expectPeak(result, mib + bare.python);
+    // What is read between two samples may be off: a fiftieth of some 370 MiB that came and went.
+    expectPeak(result, mib + bare.python, 8);
   });
 });
 
