@@ -27,9 +27,9 @@ export class BenchWorker {
   /**
    * Starts a worker; resolves when it is ready.
    *
-   * @param {{ signal: AbortSignal, onProgress?: (progress: object) => void, settings?: object }} options
+   * @param {{ signal: AbortSignal, onProgress?: (progress: object) => void, log?: object, settings?: object }} options
    */
-  static async start({ signal, onProgress, settings = {} }) {
+  static async start({ signal, onProgress, log, settings = {} }) {
     const bench = new BenchWorker();
     bench.#directory = await mkdtemp(join(tmpdir(), 'nanogrid-bench-'));
     const dataDir = join(bench.#directory, 'data');
@@ -44,7 +44,7 @@ export class BenchWorker {
           ...settings,
         },
       });
-      bench.#worker = new Worker({ loaded, ...(onProgress && { onProgress }) });
+      bench.#worker = new Worker({ loaded, ...(onProgress && { onProgress }), ...(log && { log }) });
       await bench.#worker.start(signal);
       bench.#client = await openLocal({ directory: dataDir });
       return bench;

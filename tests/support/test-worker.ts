@@ -22,6 +22,8 @@ export interface PublishedResult {
   readonly durationMs: number;
   readonly phases: Record<string, number> & { readonly start: string };
   readonly peakMemoryBytes: number;
+  readonly peakMemorySource?: string;
+  readonly cpuMs?: number;
   readonly outputFiles: readonly string[];
   readonly outputErrors?: readonly { path: string; reason: string }[];
 }

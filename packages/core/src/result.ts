@@ -72,7 +72,7 @@ export interface JobResult {
   phases: Phases;
   /** Peak of this job alone, in bytes. */
   peakMemoryBytes?: number;
-  /** Where the peak came from. */
+  /** Where the peak came from: the container's counters, or the resident memory of its largest process. */
   peakMemorySource?: 'cgroup' | 'rusage';
   /** CPU time of the job's processes, user and system, in milliseconds. */
   cpuMs?: number;

@@ -134,8 +134,24 @@ bool remove_ipc(void) {
   return clean;
 }
 
-bool wipe_everything(void) {
+/* How long each place took goes to `times`, where there is one. */
+bool clean_up(bytes_t *times) {
+  uint64_t began = now_us(), now;
   bool clean = remove_ipc();
-  for (size_t i = 0; i < config.dir_count; i++) clean = wipe_directory(config.dirs[i]) && clean;
+  now = now_us();
+  if (times) field_u64(times, FIELD_IPC_US, now - began);
+  for (size_t i = 0; i < config.dir_count; i++) {
+    began = now;
+    clean = wipe_directory(config.dirs[i]) && clean;
+    now = now_us();
+    if (!times) continue;
+    uint8_t value[8 + 64];
+    size_t length = strnlen(config.dirs[i], sizeof value - 8);
+    for (int byte = 0; byte < 8; byte++) value[byte] = (uint8_t)((now - began) >> (8 * byte));
+    memcpy(value + 8, config.dirs[i], length);
+    field_bytes(times, FIELD_WIPE_US, value, 8 + length);
+  }
   return clean;
 }
+
+bool wipe_everything(void) { return clean_up(NULL); }

@@ -12,6 +12,9 @@
 
 #include "supervisor.h"
 
+/* CPU time that the waiting process and the supervisor may spend during a job without it being told as the job's. */
+#define CPU_OF_PLATFORM_US 10000
+
 enum { OUT, ERR, RESULT, STREAMS };
 
 static const uint8_t stream_frame[STREAMS] = {FRAME_STDOUT, FRAME_STDERR, FRAME_RESULT};
@@ -30,7 +33,7 @@ static struct {
   uint64_t start_us, end_us, deadline_us, grace_us;
   bool timed_out, killed, terminating;
   int status, spawn_error;
-  uint64_t cpu_us, max_rss;
+  uint64_t cpu_us, cpu_before_us, max_rss;
   memory_t before;
   output_caps_t output_caps;
   work_file_t work_files[MAX_WORK_FILES];
@@ -77,7 +80,8 @@ void job_start(const run_request_t *request) {
     job.fds[i] = pipe_fds[0];
     ends[i] = pipe_fds[1];
   }
-  meter_read(&job.before);
+  meter_begin(&job.before);
+  job.cpu_before_us = meter_cpu_us();
   job.running = true;
   job.main_pid = -1;
   job.start_us = now_us();
@@ -120,8 +124,10 @@ void job_kill(void) {
 
 int64_t job_wait_us(void) {
   if (!job.running || job.over) return -1;
+  int64_t sample = meter_sample();
   uint64_t now = now_us();
-  return job.deadline_us > now ? (int64_t)(job.deadline_us - now) : 0;
+  int64_t left = job.deadline_us > now ? (int64_t)(job.deadline_us - now) : 0;
+  return left < sample ? left : sample;
 }
 
 void job_tick(void) {
@@ -186,7 +192,19 @@ void job_read(int fd) {
     if (job.fds[i] == fd) read_stream(i);
 }
 
-static void report(uint64_t survivors, uint64_t hygiene_us, uint64_t collect_us, const memory_t *after) {
+/* Of each process that somebody waited for there is an account. Of the others (children of one that ignores SIGCHLD)
+ * only the container's own counter knows; there the waiting process's work between two jobs is included. */
+static uint64_t cpu_used(uint64_t container_us) {
+  uint64_t all = container_us > job.cpu_before_us ? container_us - job.cpu_before_us : 0;
+  return all > job.cpu_us + CPU_OF_PLATFORM_US ? all : job.cpu_us;
+}
+
+/* When each step of the end was done. */
+typedef struct {
+  uint64_t began, killed, drained, metered, collected;
+} steps_t;
+
+static void report(uint64_t survivors, const steps_t *at, uint64_t cpu_us, const memory_t *after) {
   static bytes_t done;
   bytes_clear(&done);
   if (job.spawn_error) field_u64(&done, FIELD_SPAWN_ERROR, (uint64_t)job.spawn_error);
@@ -195,9 +213,12 @@ static void report(uint64_t survivors, uint64_t hygiene_us, uint64_t collect_us,
   if (job.timed_out) field_u64(&done, FIELD_TIMED_OUT, 1);
   if (job.killed) field_u64(&done, FIELD_KILLED, 1);
   field_u64(&done, FIELD_EXEC_US, job.end_us - job.start_us);
-  field_u64(&done, FIELD_HYGIENE_US, hygiene_us);
-  field_u64(&done, FIELD_COLLECT_US, collect_us);
-  field_u64(&done, FIELD_CPU_US, job.cpu_us);
+  field_u64(&done, FIELD_HYGIENE_US, at->metered - at->began);
+  field_u64(&done, FIELD_KILL_US, at->killed - at->began);
+  field_u64(&done, FIELD_DRAIN_US, at->drained - at->killed);
+  field_u64(&done, FIELD_METER_US, at->metered - at->drained);
+  field_u64(&done, FIELD_COLLECT_US, at->collected - at->metered);
+  field_u64(&done, FIELD_CPU_US, cpu_us);
   field_u64(&done, FIELD_MAX_RSS, job.max_rss);
   /* A counter that cannot be read once must not look like 2^64 kills. */
   uint64_t kills = after->oom_kills > job.before.oom_kills ? after->oom_kills - job.before.oom_kills : 0;
@@ -207,35 +228,47 @@ static void report(uint64_t survivors, uint64_t hygiene_us, uint64_t collect_us,
   field_u64(&done, FIELD_MEMORY_START, job.before.usage);
   field_u64(&done, FIELD_MEMORY_END, after->usage);
   field_u64(&done, FIELD_MEMORY_PEAK, after->peak);
+  field_u64(&done, FIELD_PEAK_START, job.before.peak);
   field_u64(&done, FIELD_CACHE_START, job.before.cache);
   field_u64(&done, FIELD_CACHE_END, after->cache);
+  field_u64(&done, FIELD_CACHE_MAX, after->max_cache);
+  field_u64(&done, FIELD_HELD_MAX, after->max_held);
   host_frame(FRAME_DONE, done.data, done.length);
 }
 
 bool job_finish_if_over(void) {
   if (!job.running || !job.over) return false;
-  uint64_t began = now_us();
+  steps_t at = {.began = now_us()};
   uint64_t survivors = kill_everyone();
   relay_close();
+  at.killed = now_us();
   for (int i = 0; i < STREAMS; i++) {
     while (job.fds[i] >= 0 && read_stream(i)) continue;
     if (job.fds[i] >= 0) close(job.fds[i]);
   }
+  at.drained = now_us();
   memory_t after;
-  meter_read(&after);
-  uint64_t dead = now_us();
+  meter_end(&after);
+  uint64_t cpu_us = cpu_used(meter_cpu_us());
+  at.metered = now_us();
   /* With a survivor about, its files could change while they are read. */
   if (survivors == 0) {
     collect_outputs(&job.output_caps);
     for (size_t i = 0; i < job.work_file_count; i++)
       collect_work_file(job.work_files[i].path, job.work_files[i].max_bytes);
   }
-  report(survivors, dead - began, now_us() - dead, &after);
+  at.collected = now_us();
+  report(survivors, &at, cpu_us, &after);
   host_flush();
   for (size_t i = 0; i < job.work_file_count; i++) free(job.work_files[i].path);
   job.running = false;
   if (survivors) host_fatal("%llu processes of a job could not be killed", (unsigned long long)survivors);
-  if (!wipe_everything() || !code_populate()) host_fatal("cannot clean up after a job");
-  host_frame(FRAME_READY, NULL, 0);
+  static bytes_t ready;
+  bytes_clear(&ready);
+  bool clean = clean_up(&ready);
+  uint64_t wiped = now_us();
+  if (!clean || !code_populate()) host_fatal("cannot clean up after a job");
+  field_u64(&ready, FIELD_POPULATE_US, now_us() - wiped);
+  host_frame(FRAME_READY, ready.data, ready.length);
   return true;
 }

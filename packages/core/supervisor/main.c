@@ -98,6 +98,7 @@ static int start_signals(void) {
 int main(int argc, char **argv) {
   if (argc == 3 && !strcmp(argv[1], "install")) return install_into(argv[2]);
   if (argc == 2 && !strcmp(argv[1], "addresses")) return print_addresses();
+  if (argc > 2 && !strcmp(argv[1], "meter")) return meter_print(argc - 2, argv + 2);
   int fd;
   do fd = open("/dev/null", O_RDWR | O_CLOEXEC);
   while (fd >= 0 && fd < FIRST_FD);
@@ -108,7 +109,7 @@ int main(int argc, char **argv) {
   int signals = start_signals();
   if (signals < 0) return 73;
   if (harden() < 0) host_fatal("cannot refuse system calls: %s", strerror(errno));
-  meter_init();
+  meter_init("/sys/fs/cgroup");
   static bytes_t hello;
   field_u64(&hello, FIELD_VERSION, PROTOCOL_VERSION);
   posture_tell(&hello);

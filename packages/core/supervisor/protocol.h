@@ -38,7 +38,8 @@ enum {
 /* Supervisor to worker. */
 enum {
   FRAME_HELLO = 0x81,      /* field VERSION, and what the supervisor sees of its confinement */
-  FRAME_READY = 0x82,      /* the next job may come; after COMMIT with MEMORY_START and CACHE_START */
+  FRAME_READY = 0x82,      /* the next job may come; after COMMIT with MEMORY_START and CACHE_START;
+                               after a job with IPC_US, WIPE_US*, POPULATE_US */
   FRAME_SHIM_READY = 0x83, /* field VERSION: the language's */
   FRAME_STDOUT = 0x84,
   FRAME_STDERR = 0x85,
@@ -102,7 +103,17 @@ enum {
   FIELD_MEMORY_PEAK = 56,  /* the kernel's high-water mark since it was last reset */
   FIELD_CACHE_START = 57,  /* page cache that is not shared memory */
   FIELD_CACHE_END = 58,
-  FIELD_MEMORY_END = 59, /* the container's, once every process of the job is dead */
+  FIELD_MEMORY_END = 59,   /* the container's, once every process of the job is dead */
+  FIELD_PEAK_START = 70,   /* the high-water mark when the job began */
+  FIELD_CACHE_MAX = 71,    /* most page cache while the job ran, of what was sampled */
+  FIELD_HELD_MAX = 72,     /* most memory without page cache, of what was sampled */
+  FIELD_KILL_US = 73,      /* HYGIENE_US is the sum of these three: killing all, and counting that nobody is left */
+  FIELD_DRAIN_US = 74,     /* reading what was left in the pipes */
+  FIELD_METER_US = 75,     /* reading the counters */
+  /* READY after a job */
+  FIELD_IPC_US = 76,
+  FIELD_WIPE_US = 77, /* 8 bytes: time; then the place */
+  FIELD_POPULATE_US = 78,
   /* HELLO: what the supervisor sees of its own confinement; what it cannot read is left out */
   FIELD_NO_NEW_PRIVS = 90,
   FIELD_SECCOMP = 91, /* 2: a filter is on */

@@ -92,6 +92,7 @@ void reap_children(void);
 uint64_t kill_everyone(void); /* returns how many processes resisted */
 bool remove_ipc(void); /* false where something stayed */
 bool wipe_everything(void);
+bool clean_up(bytes_t *times); /* the same, and tells how long each part took */
 
 /* tree.c: the pristine code and its working copy */
 void put_begin(const put_request_t *request);
@@ -105,13 +106,19 @@ bool wipe_directory(const char *path);
 void collect_outputs(const output_caps_t *caps);
 void collect_work_file(const char *path, uint64_t max_bytes);
 
-/* meter.c: the container's own memory counters */
+/* meter.c: the container's own counters */
 typedef struct {
   uint64_t usage, peak, cache, oom_kills;
+  uint64_t max_cache, max_held; /* most page cache since meter_begin, and most memory without it, of what was sampled */
 } memory_t;
-void meter_init(void);
+void meter_init(const char *root);
+void meter_begin(memory_t *out); /* a job begins */
+void meter_end(memory_t *out);   /* every process of it is dead */
 void meter_read(memory_t *out);
+int64_t meter_sample(void); /* looks again when it is time; returns the microseconds until the next time */
 uint64_t meter_oom_kills(void);
+uint64_t meter_cpu_us(void); /* of every process there was in the container, but this one and the shim; 0 where unknown */
+int meter_print(int count, char **roots); /* `nanogrid-supervisor meter ROOT...`: what is read there */
 
 /* posture.c */
 void posture_tell(bytes_t *hello);

@@ -15,6 +15,7 @@ const well: RunReport = {
   spawnError: undefined,
   execMs: 12.5,
   hygieneMs: 0,
+  hygieneUs: { kill: 0, drain: 0, meter: 0 },
   collectMs: 0,
   cpuMs: 1,
   maxRssBytes: 1,
@@ -25,7 +26,16 @@ const well: RunReport = {
   resultBytes: 0,
   result: Buffer.alloc(0),
   workFiles: new Map(),
-  memory: { startBytes: 0, endBytes: 0, peakBytes: 0, cacheStartBytes: 0, cacheEndBytes: 0 },
+  memory: {
+    startBytes: 0,
+    endBytes: 0,
+    peakStartBytes: 0,
+    peakBytes: 0,
+    cacheStartBytes: 0,
+    cacheEndBytes: 0,
+    cacheMaxBytes: 0,
+    heldMaxBytes: 0,
+  },
 };
 
 function judge(report: Partial<RunReport>, { handler, stdout = '', stderr = '' }: Record<string, string> = {}) {

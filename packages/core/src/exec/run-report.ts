@@ -1,7 +1,7 @@
 /** What the supervisor reports of one job. */
 
 import { constants } from 'node:os';
-import { Field, readNumbers } from './protocol.js';
+import { Field, readFields, readNumbers } from './protocol.js';
 
 export interface RunReport {
   /** Undefined where a signal ended the process, or it could not be started. */
@@ -15,8 +15,10 @@ export interface RunReport {
   readonly spawnError: string | undefined;
   /** From just before the process was started until it ended. */
   readonly execMs: number;
-  /** Killing what was left, and counting that nothing is. */
+  /** From the end of the process until nothing of the job runs and its cost is read. */
   readonly hygieneMs: number;
+  /** The parts of it, in microseconds: killing and counting, reading the rest of the pipes, reading the counters. */
+  readonly hygieneUs: { readonly kill: number; readonly drain: number; readonly meter: number };
   /** Reading `/output`. */
   readonly collectMs: number;
   readonly cpuMs: number;
@@ -36,9 +38,13 @@ export interface RunReport {
   readonly memory: {
     readonly startBytes: number;
     readonly endBytes: number;
+    readonly peakStartBytes: number;
     readonly peakBytes: number;
     readonly cacheStartBytes: number;
     readonly cacheEndBytes: number;
+    /** Most page cache, and most memory without it, of what was sampled while the job ran. */
+    readonly cacheMaxBytes: number;
+    readonly heldMaxBytes: number;
   };
 }
 
@@ -55,6 +61,7 @@ export function readRunReport(payload: Buffer, result: Buffer, workFiles: Readon
     spawnError: nameOf(constants.errno, spawnError, 'errno '),
     execMs: count(Field.EXEC_US) / 1000,
     hygieneMs: count(Field.HYGIENE_US) / 1000,
+    hygieneUs: { kill: count(Field.KILL_US), drain: count(Field.DRAIN_US), meter: count(Field.METER_US) },
     collectMs: count(Field.COLLECT_US) / 1000,
     cpuMs: count(Field.CPU_US) / 1000,
     maxRssBytes: count(Field.MAX_RSS),
@@ -68,11 +75,34 @@ export function readRunReport(payload: Buffer, result: Buffer, workFiles: Readon
     memory: {
       startBytes: count(Field.MEMORY_START),
       endBytes: count(Field.MEMORY_END),
+      peakStartBytes: count(Field.PEAK_START),
       peakBytes: count(Field.MEMORY_PEAK),
       cacheStartBytes: count(Field.CACHE_START),
       cacheEndBytes: count(Field.CACHE_END),
+      cacheMaxBytes: count(Field.CACHE_MAX),
+      heldMaxBytes: count(Field.HELD_MAX),
     },
   };
+}
+
+/** How long the clean-up after a job took, in microseconds: System V objects, each place, the new working copy. */
+export interface CleanUpReport {
+  readonly ipc: number;
+  readonly wipe: Readonly<Record<string, number>>;
+  readonly populate: number;
+}
+
+/** Reads the payload of READY after a job. */
+export function readCleanUpReport(payload: Buffer): CleanUpReport {
+  const numbers = readNumbers(payload);
+  const wipe: [place: string, us: number][] = [];
+  for (const [tag, value] of readFields(payload)) {
+    if (tag === Field.WIPE_US && value.length > 8) {
+      wipe.push([value.subarray(8).toString('utf8'), Number(value.readBigUInt64LE())]);
+    }
+  }
+  const count = (tag: number) => numbers.get(tag) ?? 0;
+  return { ipc: count(Field.IPC_US), wipe: Object.fromEntries(wipe), populate: count(Field.POPULATE_US) };
 }
 
 function nameOf(table: Record<string, number>, value: number | undefined, prefix: string): string | undefined {

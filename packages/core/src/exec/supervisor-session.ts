@@ -22,7 +22,7 @@ import {
   readNumbers,
 } from './protocol.js';
 import { RunBounds } from './run-bounds.js';
-import { type RunReport, readRunReport } from './run-report.js';
+import { type CleanUpReport, type RunReport, readCleanUpReport, readRunReport } from './run-report.js';
 import { encodeRun, type RunRequest } from './run-request.js';
 import { SilenceTimer } from './silence-timer.js';
 
@@ -250,8 +250,8 @@ export class SupervisorSession {
   }
 
   /** Resolves when the container has cleaned up after the last job and can take the next. */
-  async ready(): Promise<void> {
-    await this.#wait(Frame.READY);
+  async ready(): Promise<CleanUpReport> {
+    return readCleanUpReport(await this.#wait(Frame.READY));
   }
 
   /** Bytes from the container's standard output. */

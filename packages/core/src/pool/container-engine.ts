@@ -54,6 +54,8 @@ export interface EngineContainer {
   memoryInUse(): number;
   /** Changes the memory limit of the running container. */
   setMemory(bytes: number): Promise<void>;
+  /** Whether the kernel found no memory in the container; also of one that is gone. */
+  ranOutOfMemory(): Promise<boolean>;
   /** Ends and removes the container; resolves when the engine has forgotten it. May be called twice. */
   remove(): Promise<void>;
 }

@@ -209,13 +209,16 @@ export class Container {
       report = await session.run(request, sinks, signal);
     } catch (error) {
       void this.retire('it was lost during a job');
-      throw this.#oomOr(session, error);
+      throw await this.#oomOr(session, error);
     }
     if (report.timedOut || report.killed || report.oomKills > 0 || report.survivors > 0) {
       void this.retire('a job ended out of order in it');
     } else {
       this.cleaning = true;
-      this.#cleaned = session.ready();
+      const { hygieneUs, collectMs } = report;
+      this.#cleaned = session.ready().then((cleanUpUs) => {
+        this.#log.debug({ hygieneUs, collectUs: collectMs * 1000, cleanUpUs }, 'cleaned up after a job');
+      });
       this.#cleaned.catch(() => {});
     }
     return { ...report, ...this.#peakMemory.read(report) };
@@ -262,8 +265,10 @@ export class Container {
   }
 
   /** The supervisor itself can be a victim of the job's hunger for memory: then the job failed, not the platform. */
-  #oomOr(session: SupervisorSession, error: unknown): unknown {
-    if (session.oomKillsAtEnd === 0) return error;
+  async #oomOr(session: SupervisorSession, error: unknown): Promise<unknown> {
+    // A job may take back that it is to be killed first. Then the supervisor can be gone before it tells.
+    const told = session.oomKillsAtEnd > 0 || (await (await this.#creating)?.ranOutOfMemory().catch(() => false));
+    if (!told) return error;
     return new NanoGridError('NG_OUT_OF_MEMORY', 'the container ran out of memory', { cause: error });
   }
 

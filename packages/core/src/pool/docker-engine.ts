@@ -103,7 +103,7 @@ export class DockerEngine implements ContainerEngine {
       stream.on('error', () => stream.destroy());
       await this.#ask('start a container on', () => container.start(), START_TIMEOUT_MS);
       const { Id, State } = await this.#ask('inspect a container on', () => container.inspect());
-      return new DockerContainer(this.client.getContainer(Id), stream, State.Pid, spec.ociRuntime);
+      return new DockerContainer(this.client, this.client.getContainer(Id), stream, State.Pid, spec.ociRuntime);
     } catch (error) {
       await container.remove({ force: true }).catch(() => {});
       throw error;
@@ -194,11 +194,19 @@ class DockerContainer implements EngineContainer {
   readonly id: string;
   readonly hostPid: number;
   readonly input: Duplex;
+  readonly #client: Docker;
   readonly #container: Docker.Container;
   readonly #ociRuntime: string | undefined;
   #removal: Promise<void> | undefined;
 
-  constructor(container: Docker.Container, stream: Duplex, hostPid: number, ociRuntime: string | undefined) {
+  constructor(
+    client: Docker,
+    container: Docker.Container,
+    stream: Duplex,
+    hostPid: number,
+    ociRuntime: string | undefined,
+  ) {
+    this.#client = client;
     this.#container = container;
     this.#ociRuntime = ociRuntime;
     this.id = container.id;
@@ -240,6 +248,18 @@ class DockerContainer implements EngineContainer {
     } catch (error) {
       throw describe(error, 'change the memory limit of a container on');
     }
+  }
+
+  async ranOutOfMemory(): Promise<boolean> {
+    return withDeadline(ANSWER_TIMEOUT_MS, async () => {
+      // The engine keeps its last events, also of a container that is gone. Its own clock says what is past.
+      const { SystemTime } = (await this.#client.info()) as { SystemTime: string };
+      const filters = { container: [this.id], event: ['oom'] };
+      const until = Math.floor(Date.parse(SystemTime) / 1000);
+      const events = await this.#client.getEvents({ since: 1, until: until + 1, filters });
+      for await (const _event of events) return true;
+      return false;
+    });
   }
 
   remove(): Promise<void> {

@@ -1,31 +1,37 @@
 /**
- * The kernel's high-water mark of one container's memory, reset before each job where the host's cgroup files can be
- * written. Owns one open file per container. Elsewhere (a remote engine, no rights) the job's peak is taken from the
- * largest process's resident memory.
+ * The kernel's high-water mark of one container's memory, started anew for each job where the host's cgroup files can
+ * be written. Owns one open file per container. Elsewhere (a remote engine, no rights, cgroup v2 before Linux 6.12)
+ * the mark counts where the job raised it, and else what was sampled in the container or its largest process.
  */
 
-import { closeSync, constants, openSync, readFileSync, writeSync } from 'node:fs';
+import { closeSync, constants, openSync, readSync, writeSync } from 'node:fs';
 import type { RunReport } from '../exec/run-report.js';
+import { locateCounter } from './cgroup-files.js';
 
 export interface PeakMemory {
   readonly peakBytes: number;
+  /** `cgroup`: the container's own counters. `rusage`: the resident memory of the job's largest process. */
   readonly peakSource: 'cgroup' | 'rusage';
 }
 
 export class PeakMemoryCounter {
+  readonly #proc: string;
   #file: number | undefined;
+  /** Whether a mark is the file's alone: cgroup v2 resets for the descriptor that wrote, and nobody else sees it. */
+  #own = false;
   #resets = false;
+
+  /** `proc`: where the host's process table is mounted. */
+  constructor(proc = '/proc') {
+    this.#proc = proc;
+  }
 
   /** Finds the counter of the container whose first process has this id, where the engine is on this host. */
   attach(hostPid: number, containerId: string): void {
-    const path = counterPath(hostPid);
-    // With a remote engine the process of that id is somebody else's.
-    if (!path?.includes(containerId)) return;
-    try {
-      this.#file = openSync(path, constants.O_WRONLY | constants.O_NOFOLLOW);
-    } catch {
-      this.#file = undefined;
-    }
+    const found = locateCounter(this.#proc, hostPid, containerId);
+    if (!found) return;
+    this.#own = found.version === 2;
+    this.#file = tryOpen(found.peak);
   }
 
   /** Starts a new high-water mark. */
@@ -41,13 +47,26 @@ export class PeakMemoryCounter {
   }
 
   /** The peak of the job that has just ended. */
-  read(report: RunReport): PeakMemory {
-    const { startBytes, endBytes, peakBytes, cacheStartBytes, cacheEndBytes } = report.memory;
-    if (!this.#resets || peakBytes === 0) return { peakBytes: report.maxRssBytes, peakSource: 'rusage' };
-    const cacheGrowth = Math.max(0, cacheEndBytes - cacheStartBytes);
+  read({ memory, maxRssBytes }: RunReport): PeakMemory {
+    const { startBytes, endBytes, cacheStartBytes, cacheEndBytes, cacheMaxBytes, heldMaxBytes } = memory;
     // The kernel takes memory that was freed before off its account a moment late: what is left at the end is nearer.
-    const withoutJob = Math.min(startBytes, endBytes);
-    return { peakBytes: Math.max(0, peakBytes - withoutJob - cacheGrowth), peakSource: 'cgroup' };
+    const withoutJob = Math.max(0, Math.min(startBytes - cacheStartBytes, endBytes - cacheEndBytes));
+    const sampled = Math.max(0, heldMaxBytes - withoutJob);
+    const peak = this.#mark(memory);
+    if (peak === undefined) {
+      if (sampled > maxRssBytes) return { peakBytes: sampled, peakSource: 'cgroup' };
+      return { peakBytes: maxRssBytes, peakSource: 'rusage' };
+    }
+    // Page cache may have come and gone before the end, and the peak before the cache came.
+    const cache = Math.max(cacheStartBytes, cacheEndBytes, cacheMaxBytes);
+    return { peakBytes: Math.max(0, peak - withoutJob - cache, sampled), peakSource: 'cgroup' };
+  }
+
+  /** The high-water mark of the job alone; undefined where an earlier one's could still stand. */
+  #mark({ peakStartBytes, peakBytes }: RunReport['memory']): number | undefined {
+    if (this.#resets && this.#own) return readNumber(this.#file) || undefined;
+    if (this.#resets && peakBytes > 0) return peakBytes;
+    return peakBytes > peakStartBytes ? peakBytes : undefined;
   }
 
   close(): void {
@@ -57,20 +76,22 @@ export class PeakMemoryCounter {
   }
 }
 
-/** The file to reset: `memory.max_usage_in_bytes` (cgroup v1) or `memory.peak` (v2), of a process on this host. */
-function counterPath(hostPid: number): string | undefined {
-  if (!(hostPid > 0)) return undefined;
-  let groups: string;
+function tryOpen(path: string): number | undefined {
   try {
-    groups = readFileSync(`/proc/${hostPid}/cgroup`, 'utf8');
+    return openSync(path, constants.O_RDWR | constants.O_NOFOLLOW);
   } catch {
     return undefined;
   }
-  for (const line of groups.split('\n')) {
-    const [, controllers, path] = /^\d+:([^:]*):(.*)$/.exec(line) ?? [];
-    if (path === undefined || path === '/') continue;
-    if (controllers?.split(',').includes('memory')) return `/sys/fs/cgroup/memory${path}/memory.max_usage_in_bytes`;
-    if (controllers === '') return `/sys/fs/cgroup${path}/memory.peak`;
+}
+
+/** The number in a counter's file; 0 where there is none. */
+function readNumber(file: number | undefined): number {
+  if (file === undefined) return 0;
+  try {
+    const text = Buffer.alloc(32);
+    return Number.parseInt(text.toString('latin1', 0, readSync(file, text, 0, text.length, 0)), 10) || 0;
+  } catch {
+    // The container, and with it the counter, is gone.
+    return 0;
   }
-  return undefined;
 }

@@ -17,6 +17,8 @@ const success: JobResult = {
   durationMs: 12.5,
   phases: { ...phases, start: 'warm' },
   peakMemoryBytes: 3 * 1024 * 1024 + 524_288,
+  peakMemorySource: 'cgroup',
+  cpuMs: 7.5,
   memoryMb: 256,
   optimizationTip: 'less',
   outputFiles: ['u1', 'u2'],

@@ -1,0 +1,112 @@
+/** Nothing outlives its deadline by more than the grace and half a second, whatever it does and whatever the clock says. */
+
+import { python as pythonRuntime } from '@nanogrid/runtime-python';
+import { afterAll, afterEach, beforeAll, describe, expect, test, vi } from 'vitest';
+import { perl, python } from '../support/cost-jobs.js';
+import { ENDLESS, FORKING } from '../support/deadline-jobs.js';
+import { shell } from '../support/shell-runtime.js';
+import { startTestWorker, type TestWorker } from '../support/test-worker.js';
+
+/** SIGTERM comes at the deadline, SIGKILL after the grace of the defaults, 200 ms; both are within this. */
+const DEAD_WITHIN_MS = 500;
+const HOUR_MS = 3_600_000;
+
+const runtimes = [pythonRuntime({ preload: [] }), shell];
+let worker: TestWorker;
+
+beforeAll(async () => {
+  worker = await startTestWorker({ runtimes, settings: { worker: { slots: 2 } } });
+});
+
+afterAll(async () => {
+  await worker?.close();
+});
+
+test('forty jobs that refuse to end are dead in time, two at once', { timeout: 60_000 }, async () => {
+  const submitted = await Promise.all(
+    Array.from({ length: 5 }, (_, round) =>
+      ENDLESS.map(async ([name, runtime, code], index) => {
+        const timeoutMs = 100 + ((round * 70 + index * 30) % 201);
+        return { name: `${name} (${runtime})`, timeoutMs, id: await worker.submit(code, { runtime, timeoutMs }) };
+      }),
+    ).flat(),
+  );
+  const late: string[] = [];
+  for (const { name, timeoutMs, id } of submitted) {
+    const result = await worker.result(id);
+    expect(result, name).toMatchObject({ status: 'FAILED', errorCode: 'NG_TIMEOUT', attempt: 1 });
+    const overMs = result.durationMs - timeoutMs;
+    expect(overMs, name).toBeGreaterThanOrEqual(0);
+    if (overMs > DEAD_WITHIN_MS) late.push(`${name}: ${overMs} ms`);
+    // Seen from outside: the execution with all of its clean-up, as the worker's own clock has it.
+    if ((result.phases.exec ?? 0) > timeoutMs + 2 * DEAD_WITHIN_MS)
+      late.push(`${name}: outside ${result.phases.exec} ms`);
+  }
+  expect(late).toEqual([]);
+});
+
+test.each(FORKING)('a job that %s (%s) is ended, and leaves nobody', async (_name, runtime, code) => {
+  const result = await worker.run(code, { runtime, timeoutMs: 200 });
+  expect(result).toMatchObject({ status: 'FAILED', errorCode: 'NG_TIMEOUT', attempt: 1 });
+  expect((await worker.run({ 'main.sh': 'echo fine' }, { runtime: 'shell' })).stdout).toBe('fine\n');
+});
+
+describe('the grace', () => {
+  test('a job that handles SIGTERM may end by itself, and is still told as late', async () => {
+    const source = `import signal, sys, time
+def end(*_):
+    print("goodbye")
+    sys.exit(7)
+signal.signal(signal.SIGTERM, end)
+time.sleep(1000)`;
+    const result = await worker.run(python(source), { timeoutMs: 150 });
+    expect(result).toMatchObject({ errorCode: 'NG_TIMEOUT', exitCode: 7, stdout: 'goodbye\n' });
+    expect(result.signal).toBeUndefined();
+  });
+
+  test('a job that does not handle it ends by SIGTERM, at once', async () => {
+    const result = await worker.run({ 'main.sh': 'exec sleep 1000' }, { runtime: 'shell', timeoutMs: 150 });
+    expect(result).toMatchObject({ errorCode: 'NG_TIMEOUT', signal: 'SIGTERM' });
+    expect(result.durationMs).toBeLessThan(150 + 200);
+  });
+
+  test.each([
+    [0, 'SIGKILL', ''],
+    [100, undefined, 'bye'],
+  ])('of %i ms', async (graceMs, signal, stdout) => {
+    const settings = { job: { graceMs, timeoutMs: 1000 } };
+    await using other = await startTestWorker({ runtimes: [shell], settings });
+    const job = perl('$SIG{TERM} = sub { print "bye"; exit 3 }; sleep 1000');
+    const result = await other.run(job, { runtime: 'shell', timeoutMs: 150 });
+    expect(result).toMatchObject({ errorCode: 'NG_TIMEOUT', stdout });
+    expect(result.signal).toBe(signal);
+  });
+});
+
+describe('the clock of the machine', () => {
+  afterEach(() => {
+    vi.useRealTimers();
+  });
+
+  test.each([HOUR_MS, -HOUR_MS])('moved by %i ms while jobs run changes nothing', async (jumpMs) => {
+    const attempts = await worker.put({ 'main.sh': 'sleep 0.6; echo done' });
+    const bound = { key: attempts, runtime: 'shell', functionId: `clock-${jumpMs}` };
+    await worker.run(undefined, bound);
+    const short = await worker.submit({ 'main.sh': 'sleep 1000' }, { runtime: 'shell', timeoutMs: 700 });
+    const long = await worker.submit(undefined, { ...bound, timeoutMs: 20_000 });
+    vi.useFakeTimers({ toFake: ['Date'] });
+    vi.setSystemTime(Date.now() + jumpMs);
+    const [late, well] = [await worker.result(short), await worker.result(long)];
+    expect(late).toMatchObject({ errorCode: 'NG_TIMEOUT', attempt: 1 });
+    expect(late.durationMs - 700).toBeLessThan(DEAD_WITHIN_MS);
+    expect(well).toMatchObject({ status: 'SUCCESS', stdout: 'done\n', attempt: 1, phases: { start: 'reused' } });
+    for (const { phases } of [late, well]) {
+      const { queue: _wallClock, start: _start, ...measured } = phases;
+      for (const ms of Object.values(measured)) expect(ms).toBeLessThan(HOUR_MS / 2);
+      expect(measured.exec).toBeGreaterThan(100);
+    }
+    // Jobs that come after it are served, in their order, by the containers that wait.
+    const after = await worker.run(undefined, bound);
+    expect(after).toMatchObject({ status: 'SUCCESS', attempt: 1, phases: { start: 'reused' } });
+  });
+});
