@@ -6,7 +6,7 @@
 import { fileURLToPath } from 'node:url';
 import type Docker from 'dockerode';
 import { NanoGridError } from '../errors.js';
-import { PRIVATE_CGROUPS } from '../pool/docker-engine.js';
+import { PRIVATE_CGROUPS } from '../pool/docker-create-options.js';
 import { type EnsureImageOptions, ensureImage } from './ensure-image.js';
 import { imageFailure } from './image-errors.js';
 import { type ImageSource, imageTag } from './image-reference.js';

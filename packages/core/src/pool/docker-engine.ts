@@ -1,6 +1,5 @@
 /** The Docker Engine behind `ContainerEngine`, through dockerode. The only file of the pool that knows Docker's API. */
 
-import { posix } from 'node:path';
 import type { Duplex } from 'node:stream';
 import Docker from 'dockerode';
 import { withDeadline } from '../concurrency/with-deadline.js';
@@ -13,10 +12,10 @@ import type {
   EngineInfo,
   HostNetworkSpec,
 } from './container-engine.js';
+import { createOptions, hostNetworkOptions } from './docker-create-options.js';
+import { demultiplexer, readLog } from './docker-streams.js';
 import { hostMemoryInUse, setHostMemoryLimit } from './host-memory.js';
 
-/** Without it a container on cgroup v1 sees the names of the host's groups. The client's types do not know it yet. */
-export const PRIVATE_CGROUPS = { CgroupnsMode: 'private' } as const;
 /** How long the engine may take to answer a question, in milliseconds; one that hangs is told as such. */
 const ANSWER_TIMEOUT_MS = 10_000;
 /** How long the engine may take to create or start one container; a busy machine is slow at both. */
@@ -131,27 +130,10 @@ export class DockerEngine implements ContainerEngine {
     });
   }
 
-  async runOnHostNetwork({ name, image, command, labels, volumes }: HostNetworkSpec): Promise<string> {
-    const container = this.client.getContainer(name);
+  async runOnHostNetwork(spec: HostNetworkSpec): Promise<string> {
+    const container = this.client.getContainer(spec.name);
     const run = async () => {
-      await this.client.createContainer({
-        name,
-        Image: image,
-        Entrypoint: [...command],
-        Cmd: [],
-        User: '65534:65534',
-        Labels: { ...labels },
-        HostConfig: {
-          NetworkMode: 'host',
-          ReadonlyRootfs: true,
-          CapDrop: ['ALL'],
-          SecurityOpt: ['no-new-privileges'],
-          IpcMode: 'none',
-          Memory: 64 * 2 ** 20,
-          PidsLimit: 16,
-          Mounts: mountsOf(volumes),
-        },
-      });
+      await this.client.createContainer(hostNetworkOptions(spec));
       await container.start();
       await container.wait();
       const log = await container.logs({ stdout: true, stderr: false, follow: false });
@@ -283,113 +265,6 @@ async function removeContainer(container: Docker.Container): Promise<void> {
   } catch (error) {
     throw describe(error, 'remove a container from');
   }
-}
-
-/** The engine sends both streams as one: a header of 8 bytes (stream, three zero bytes, length, big-endian) before each piece. */
-function demultiplexer(onOutput: (chunk: Buffer) => void, onError: (chunk: Buffer) => void): (chunk: Buffer) => void {
-  const header = Buffer.alloc(8);
-  let headerBytes = 0;
-  let left = 0;
-  return (chunk) => {
-    let at = 0;
-    while (at < chunk.length) {
-      if (left === 0) {
-        const taken = chunk.copy(header, headerBytes, at, at + 8 - headerBytes);
-        headerBytes += taken;
-        at += taken;
-        if (headerBytes < 8) return;
-        headerBytes = 0;
-        left = header.readUInt32BE(4);
-        continue;
-      }
-      const piece = chunk.subarray(at, at + left);
-      at += piece.length;
-      left -= piece.length;
-      if (header[0] === 2) onError(piece);
-      else onOutput(piece);
-    }
-  };
-}
-
-/**
- * A volume that an image declares would be a place on the host's disk that is writable, without a cap, and never
- * emptied: an empty folder that cannot be written to takes its place, where there is none of ours.
- */
-function coverVolumes(spec: ContainerSpec, imageVolumes: readonly string[]): Docker.MountConfig {
-  const ours = new Set([...Object.keys(spec.tmpfs), ...Object.values(spec.volumes)]);
-  return imageVolumes
-    .map((path) => posix.resolve('/', path))
-    .filter((path) => !ours.has(path))
-    .map((Target) => ({ Type: 'tmpfs' as const, Source: '', Target, ReadOnly: true }));
-}
-
-function createOptions(spec: ContainerSpec, imageVolumes: readonly string[]): Docker.ContainerCreateOptions {
-  return {
-    name: spec.name,
-    Image: spec.image,
-    Entrypoint: [...spec.command],
-    Cmd: [],
-    User: '0:0',
-    WorkingDir: '/',
-    Labels: { ...spec.labels },
-    AttachStdin: true,
-    AttachStdout: true,
-    AttachStderr: true,
-    OpenStdin: true,
-    // When the worker goes, its end of the stream goes, and the supervisor ends the container by itself.
-    StdinOnce: true,
-    Tty: false,
-    NetworkDisabled: spec.network === undefined,
-    Healthcheck: { Test: ['NONE'] },
-    HostConfig: {
-      AutoRemove: true,
-      NetworkMode: spec.network?.name ?? 'none',
-      ...(spec.network && { Dns: [...spec.network.dns], Sysctls: { ...spec.network.sysctls } }),
-      ReadonlyRootfs: true,
-      Privileged: false,
-      CapDrop: ['ALL'],
-      CapAdd: [...spec.capabilities],
-      SecurityOpt: ['no-new-privileges'],
-      Memory: spec.memoryBytes,
-      MemorySwap: spec.memoryBytes,
-      NanoCpus: Math.round(spec.cpus * 1e9),
-      PidsLimit: spec.pids,
-      Ulimits: [
-        { Name: 'nofile', Soft: spec.openFiles, Hard: spec.openFiles },
-        { Name: 'core', Soft: 0, Hard: 0 },
-        { Name: 'memlock', Soft: 65536, Hard: 65536 },
-      ],
-      Tmpfs: { ...spec.tmpfs },
-      Mounts: [...mountsOf(spec.volumes), ...coverVolumes(spec, imageVolumes)],
-      IpcMode: 'none',
-      ...PRIVATE_CGROUPS,
-      LogConfig: { Type: 'none', Config: {} },
-      RestartPolicy: { Name: 'no' },
-      Init: false,
-      ...(spec.ociRuntime === undefined ? {} : { Runtime: spec.ociRuntime }),
-    },
-  };
-}
-
-/** Named volumes, read-only. */
-function mountsOf(volumes: Readonly<Record<string, string>>) {
-  return Object.entries(volumes).map(([Source, Target]) => ({
-    Type: 'volume' as const,
-    Source,
-    Target,
-    ReadOnly: true,
-    VolumeOptions: { NoCopy: true, Labels: {}, DriverConfig: { Name: '', Options: {} } },
-  }));
-}
-
-/** The text of a container's log. */
-function readLog(log: Buffer): string {
-  const pieces: Buffer[] = [];
-  demultiplexer(
-    (piece) => pieces.push(piece),
-    () => {},
-  )(log);
-  return Buffer.concat(pieces).toString('utf8');
 }
 
 function unlessMissing(error: unknown): undefined {
