@@ -108,11 +108,11 @@ int main(int argc, char **argv) {
   host_init();
   int signals = start_signals();
   if (signals < 0) return 73;
-  if (harden() < 0) host_fatal("cannot refuse system calls: %s", strerror(errno));
   meter_init("/sys/fs/cgroup");
   static bytes_t hello;
   field_u64(&hello, FIELD_VERSION, PROTOCOL_VERSION);
-  posture_tell(&hello);
+  posture_tell(&hello); /* before our own filter, which would hide that the engine's is missing */
+  if (harden() < 0) host_fatal("cannot refuse system calls: %s", strerror(errno));
   host_frame(FRAME_HELLO, hello.data, hello.length);
 
   uint64_t pending_since = 0;

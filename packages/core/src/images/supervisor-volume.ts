@@ -70,9 +70,12 @@ export async function ensureSupervisorVolume(
   return { name };
 }
 
-/** The compiler's stage of the build stays behind as an image without a name, of half a gigabyte. */
+/**
+ * The compiler's stage of a build stays behind as an image without a name, of half a gigabyte. One of today may belong
+ * to a build that another process has under way.
+ */
 async function removeCompiler(docker: Docker): Promise<void> {
-  const filters = { dangling: ['true'], label: ['nanogrid.stage=supervisor'] };
+  const filters = { dangling: ['true'], label: ['nanogrid.stage=supervisor'], until: ['24h'] };
   // Space, not correctness: an engine that refuses keeps it.
   await docker.pruneImages({ filters }).catch(() => {});
 }
