@@ -42,9 +42,10 @@ test('a waiting consumer gets what becomes due meanwhile, when it does', async (
 
 test('a wait ends empty after its time, and promptly when aborted', async () => {
   const short = await makeLocal({ waitMs: 100 });
-  const empty = await timed(short.queue.receive(1, never));
-  expect(empty.value).toEqual([]);
-  expect(empty.ms).toBeGreaterThan(90);
+  // Before the call: its first look may take a loaded machine a part of the wait.
+  const startedAt = performance.now();
+  expect(await short.queue.receive(1, never)).toEqual([]);
+  expect(performance.now() - startedAt).toBeGreaterThan(90);
   const long = await makeLocal({ waitMs: 20_000 });
   const abort = new AbortController();
   let received: unknown;
