@@ -28,6 +28,9 @@ const WRITER = `
 
 const ROUNDS = 8;
 
+/** Least output of a round before the kill, for a machine so busy that little happens in a quarter of a second. */
+const ROUND_LINES = 50;
+
 /** A small generator with a seed: the same moments in every run. */
 function seeded(seed: number): () => number {
   let state = seed;
@@ -36,6 +39,19 @@ function seeded(seed: number): () => number {
     return state / 2 ** 32;
   };
 }
+
+test(
+  'what a process printed before its kill -9 is read in full, however much it is',
+  async () => {
+    const writer = runChild(
+      { directory: await makeFolder() },
+      `print('x'.repeat(2 ** 20)); process.kill(process.pid, 'SIGKILL');`,
+    );
+    await writer.ended;
+    expect(writer.lines.map((line) => line.length)).toEqual([2 ** 20]);
+  },
+  CHILD_TEST_MS,
+);
 
 test(
   'what was accepted survives kill -9 of the process, round after round',
@@ -49,6 +65,7 @@ test(
       const writer = runChild(options, WRITER);
       await writer.printed(1);
       await pause(20 + random() * 250);
+      await writer.printed(ROUND_LINES);
       writer.process.kill('SIGKILL');
       await writer.ended;
       for (const line of writer.lines) {

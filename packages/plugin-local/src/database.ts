@@ -31,20 +31,25 @@ const BUSY_LIMIT_MS = 15_000;
 /** Parameters and columns as they are bound and read. */
 export type SqlValue = string | number | null;
 
-/** A statement that is prepared on its first use and kept. Only used inside `LocalDatabase.attempt`. */
+/**
+ * A statement that is prepared on its first use and kept. Only used inside `LocalDatabase.attempt`. One that writes and
+ * returns rows is only used inside `LocalDatabase.transaction`, for the reason given there.
+ */
 export class Sql {
+  readonly #database: LocalDatabase;
   readonly #connection: () => Database.Database;
   readonly #text: string;
   #statement: Database.Statement | undefined;
 
-  constructor(connection: () => Database.Database, text: string) {
+  constructor(database: LocalDatabase, connection: () => Database.Database, text: string) {
+    this.#database = database;
     this.#connection = connection;
     this.#text = text;
   }
 
-  /** Runs it and returns the number of rows that changed. */
+  /** Runs it, in a transaction of its own where none is open, and returns the number of rows that changed. */
   run(...values: SqlValue[]): number {
-    return this.#prepared().run(values).changes;
+    return this.#database.transaction(() => this.#prepared().run(values).changes);
   }
 
   /** The first row, as an array of columns. */
@@ -75,6 +80,7 @@ export class LocalDatabase {
   readonly #clock: Clock;
   #connection: Database.Database | undefined;
   #state: 'new' | 'open' | 'closed' = 'new';
+  #inTransaction = false;
 
   constructor(options: LocalDatabaseOptions) {
     this.path = options.path;
@@ -108,7 +114,7 @@ export class LocalDatabase {
 
   /** A statement for use inside `attempt`. */
   sql(text: string): Sql {
-    return new Sql(() => this.#require(), text);
+    return new Sql(this, () => this.#require(), text);
   }
 
   /**
@@ -129,10 +135,16 @@ export class LocalDatabase {
     }
   }
 
-  /** Runs `work` in one write transaction. Only inside `attempt`. */
+  /**
+   * Runs `work` in one write transaction, or in the one that is open. Only inside `attempt`. Every write needs it: the
+   * driver leaves a statement that met a locked database half run, and as long as one is, SQLite commits no other write
+   * of the connection and takes them all back when that statement runs again. `BEGIN` is not kept, so it may fail.
+   */
   transaction<T>(work: () => T): T {
     const connection = this.#require();
+    if (this.#inTransaction) return work();
     connection.exec('BEGIN IMMEDIATE');
+    this.#inTransaction = true;
     try {
       const value = work();
       connection.exec('COMMIT');
@@ -141,6 +153,8 @@ export class LocalDatabase {
       // A full disk makes SQLite roll back by itself; the first error is the one that says so.
       if (connection.inTransaction) connection.exec('ROLLBACK');
       throw error;
+    } finally {
+      this.#inTransaction = false;
     }
   }
 

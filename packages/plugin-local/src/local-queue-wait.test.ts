@@ -1,12 +1,14 @@
 import { readdirSync } from 'node:fs';
 import { join } from 'node:path';
-import { setTimeout as pause } from 'node:timers/promises';
+import { setTimeout as pause, setImmediate as turn } from 'node:timers/promises';
 import Database from 'libsql';
-import { expect, test } from 'vitest';
+import { expect, test, vi } from 'vitest';
 import { CHILD_TEST_MS, makeFolder, makeLocal, never, runChild } from './support.test.util.js';
 
-/** Far below the slow look of five seconds, far above what a loaded machine needs. */
-const PROMPT_MS = 1_500;
+/** Below the slow look of five seconds, far above what a loaded machine needs. */
+const PROMPT_MS = 4_000;
+
+vi.setConfig({ testTimeout: CHILD_TEST_MS });
 
 async function timed<T>(work: Promise<T>): Promise<{ value: T; ms: number }> {
   const startedAt = performance.now();
@@ -26,10 +28,11 @@ test('a waiting consumer gets what is sent meanwhile, at once', async () => {
 test('a waiting consumer gets what becomes due meanwhile, when it does', async () => {
   const { queue } = await makeLocal({ waitMs: 20_000, visibilityMs: 300 });
   await queue.send('unsettled');
+  const takenAt = performance.now();
   await queue.receive(1, never);
   const again = await timed(queue.receive(1, never));
   expect(again.value).toMatchObject([{ body: 'unsettled', attempt: 2 }]);
-  expect(again.ms).toBeGreaterThan(200);
+  expect(performance.now() - takenAt).toBeGreaterThan(290);
   expect(again.ms).toBeLessThan(PROMPT_MS);
   await again.value[0]?.release(200);
   const third = await timed(queue.receive(1, never));
@@ -39,17 +42,23 @@ test('a waiting consumer gets what becomes due meanwhile, when it does', async (
 
 test('a wait ends empty after its time, and promptly when aborted', async () => {
   const short = await makeLocal({ waitMs: 100 });
-  const empty = await timed(short.queue.receive(1, never));
-  expect(empty.value).toEqual([]);
-  expect(empty.ms).toBeGreaterThan(90);
+  // Before the call: its first look may take a loaded machine a part of the wait.
+  const startedAt = performance.now();
+  expect(await short.queue.receive(1, never)).toEqual([]);
+  expect(performance.now() - startedAt).toBeGreaterThan(90);
   const long = await makeLocal({ waitMs: 20_000 });
   const abort = new AbortController();
-  const aborted = timed(long.queue.receive(1, abort.signal));
+  let received: unknown;
+  const aborted = long.queue.receive(1, abort.signal).then((value) => {
+    received = value;
+  });
   await pause(50);
+  expect(received).toBeUndefined();
   abort.abort();
-  const { value, ms } = await aborted;
-  expect(value).toEqual([]);
-  expect(ms).toBeLessThan(PROMPT_MS);
+  // The wait is over within this turn of the event loop, which no load makes longer.
+  await turn();
+  expect(received).toEqual([]);
+  await aborted;
   await long.queue.send('kept');
   expect(await long.queue.receive(1, abort.signal)).toEqual([]);
   expect(await long.queue.stats()).toMatchObject({ ready: 1 });
@@ -90,7 +99,7 @@ test('many consumers of one process share the messages', async () => {
 });
 
 test(
-  'a message sent by another process wakes the consumer within well under a second',
+  'a message sent by another process wakes the consumer long before its slow look',
   async () => {
     const directory = await makeFolder();
     const { queue } = await makeLocal({ directory, waitMs: 20_000 });
@@ -104,9 +113,10 @@ test(
      }
      await local.close();`,
     );
+    await sender.printed(1);
     for (let n = 0; n < 3; n += 1) {
       const [delivery] = await queue.receive(1, never);
-      expect(Date.now() - Number(delivery?.body)).toBeLessThan(500);
+      expect(Date.now() - Number(delivery?.body)).toBeLessThan(PROMPT_MS);
       await delivery?.ack();
     }
     await sender.ended;

@@ -206,7 +206,6 @@ export class LocalQueue implements JobSource {
 
   /** What consumers held that died without a word is due at once, not only when its visibility ends. */
   #reap(own: number, now: number): void {
-    this.#nextReapAt = now + SAFETY_MS;
     for (const [id, name] of this.#context.table.otherConsumers(own)) {
       const lock = ConsumerLock.take(this.#consumersDirectory, name);
       if (lock === undefined) continue;
@@ -216,6 +215,8 @@ export class LocalQueue implements JobSource {
         lock.release();
       }
     }
+    // Only now: where the database was locked, the next try goes on with those that are left.
+    this.#nextReapAt = now + SAFETY_MS;
   }
 
   #times(options: SendOptions): { sentAt: number; dueAt: number } {

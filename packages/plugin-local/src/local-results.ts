@@ -70,9 +70,12 @@ export class LocalResults implements ResultStore {
     const body = JSON.stringify(encodeResult(result, dialect));
     const isNew = await this.#attempt('publish a result', () => {
       const now = this.#clock.wallMs();
-      const isNew = this.#table.publish(result.requestId, state, body, now + this.#ttlMs, now);
-      this.#expire(now);
-      return isNew;
+      // Together: a second try because of the second write would find the result of the first and call it known.
+      return this.#database.transaction(() => {
+        const isNew = this.#table.publish(result.requestId, state, body, now + this.#ttlMs, now);
+        this.#expire(now);
+        return isNew;
+      });
     });
     if (isNew) {
       this.#settle(result.requestId, body);

@@ -69,7 +69,8 @@ export class QueueTable {
   /** The oldest ready messages, at most `max`, now held by `owner` until `dueAt`. */
   take(max: number, dueAt: number, owner: number): TakenRow[] {
     // RETURNING promises no order.
-    return this.#s.take.all<TakenRow>(dueAt, owner, max).sort((left, right) => left[0] - right[0]);
+    const rows = this.#db.transaction(() => this.#s.take.all<TakenRow>(dueAt, owner, max));
+    return rows.sort((left, right) => left[0] - right[0]);
   }
 
   extend(id: number, attempt: number, dueAt: number): boolean {
@@ -92,7 +93,7 @@ export class QueueTable {
   }
 
   addConsumer(name: string): number {
-    return this.#s.addConsumer.get<[number]>(name)?.[0] ?? 0;
+    return this.#db.transaction(() => this.#s.addConsumer.get<[number]>(name)?.[0] ?? 0);
   }
 
   otherConsumers(own: number): [id: number, name: string][] {
