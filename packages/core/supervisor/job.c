@@ -59,27 +59,6 @@ static void store_input(slice_t input) {
 
 static uint64_t held(const memory_t *now) { return now->usage > now->cache ? now->usage - now->cache : 0; }
 
-static void append_string(slice_t text) {
-  bytes_append(&message, text.data, text.length);
-  bytes_append(&message, "", 1);
-}
-
-/* For a shim's process that is not kept there is no word about keeping it. */
-static void make_message(const run_request_t *request, bool says_keep) {
-  char ms[24];
-  (void)snprintf(ms, sizeof ms, "%llu", (unsigned long long)request->timeout_ms);
-  bytes_clear(&message);
-  bytes_append(&message, "RUN", 4);
-  append_string(request->entrypoint);
-  append_string(request->handler);
-  bytes_append(&message, ms, strlen(ms) + 1);
-  if (says_keep) bytes_append(&message, request->keep ? "1" : "0", 2);
-  slice_t rest = request->fields, value;
-  problem_t problem = {0};
-  for (uint8_t tag; field_next(&rest, &tag, &value, &problem);)
-    if (tag == FIELD_ENV) append_string(value);
-}
-
 /* The job's time starts. */
 static void start_clock(void) {
   meter_begin(&job.before);
@@ -185,7 +164,8 @@ void job_start(const run_request_t *request) {
     start_command(request);
     return;
   }
-  make_message(request, spare_kind() || request->reuse);
+  bytes_clear(&message);
+  run_message(&message, request, spare_kind() || request->reuse);
   if (kept && start_in_runner()) return;
   if (kept) runner_end(); /* it did not take what it was sent before */
   if (!spare_kind()) {

@@ -78,6 +78,26 @@ void shim_start(const shim_request_t *request) {
   strings_free(&env);
 }
 
+static void append_string(bytes_t *message, slice_t text) {
+  bytes_append(message, text.data, text.length);
+  bytes_append(message, "", 1);
+}
+
+/* For a shim's process that is not kept there is no word about keeping it. */
+void run_message(bytes_t *message, const run_request_t *request, bool says_keep) {
+  char ms[24];
+  (void)snprintf(ms, sizeof ms, "%llu", (unsigned long long)request->timeout_ms);
+  bytes_append(message, "RUN", 4);
+  append_string(message, request->entrypoint);
+  append_string(message, request->handler);
+  bytes_append(message, ms, strlen(ms) + 1);
+  if (says_keep) bytes_append(message, request->keep ? "1" : "0", 2);
+  slice_t rest = request->fields, value;
+  problem_t problem = {0};
+  for (uint8_t tag; field_next(&rest, &tag, &value, &problem);)
+    if (tag == FIELD_ENV) append_string(message, value);
+}
+
 void shim_run(const bytes_t *message, const int *fds, size_t count) {
   struct iovec part = {.iov_base = message->data, .iov_len = message->length};
   union {

@@ -86,6 +86,7 @@ extern pid_t shim_pid;
 void shim_bind(void);
 void shim_start(const shim_request_t *request);
 void shim_ready(const char *version); /* the first waiting process is there */
+void run_message(bytes_t *message, const run_request_t *request, bool says_keep);
 void shim_run(const bytes_t *message, const int *fds, size_t count);
 bool shim_message(void); /* false where there was none */
 pid_t shim_child(void);  /* the process that is a job, or waits for one; -1 where the shim does not tell */
