@@ -1,6 +1,7 @@
 /** A handler's process that is kept for the next job: what stays of a job, what never does, and what ends it. */
 
 import { readFile } from 'node:fs/promises';
+import { setTimeout as sleep } from 'node:timers/promises';
 import { python } from '@nanogrid/runtime-python';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { startTestWorker, type TestWorker } from '../support/test-worker.js';
@@ -34,6 +35,9 @@ async function run(what: string, options: { functionId?: string; timeoutMs?: num
   const { functionId = 'f', timeoutMs = 20_000 } = options;
   const job = { runtime: 'python', handler: 'main.handler', key: options.key ?? key, functionId, timeoutMs };
   const result = await worker.run(undefined, { ...job, memoryMb: 128, input: { do: what } });
+  // The next one must not come while this one's container cleans up, or it may get another container.
+  const busy = async () => (await worker.worker.status()).pool.runtimes.python?.busy ?? 0;
+  await expect.poll(busy, { timeout: 10_000, interval: 5 }).toBe(0);
   return { ...result, found: result.result as Found };
 }
 
@@ -146,6 +150,8 @@ describe('a handler that', () => {
 
   test('has itself woken between two jobs: it is found out, and the next job has another process', async () => {
     expect(await run('wake')).toMatchObject({ status: 'SUCCESS' });
+    // Many periods of its timer, of which the kernel makes one tick at least.
+    await sleep(200);
     await expectNext('another');
   });
 
