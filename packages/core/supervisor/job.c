@@ -5,7 +5,6 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <signal.h>
-#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/ioctl.h>
@@ -164,7 +163,6 @@ void job_start(const run_request_t *request) {
     start_command(request);
     return;
   }
-  bytes_clear(&message);
   run_message(&message, request, spare_kind() || request->reuse);
   if (kept && start_in_runner()) return;
   if (kept) runner_end(); /* it did not take what it was sent before */

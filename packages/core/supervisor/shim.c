@@ -85,6 +85,7 @@ static void append_string(bytes_t *message, slice_t text) {
 
 /* For a shim's process that is not kept there is no word about keeping it. */
 void run_message(bytes_t *message, const run_request_t *request, bool says_keep) {
+  bytes_clear(message);
   char ms[24];
   (void)snprintf(ms, sizeof ms, "%llu", (unsigned long long)request->timeout_ms);
   bytes_append(message, "RUN", 4);

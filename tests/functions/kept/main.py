@@ -39,6 +39,8 @@ def child_after(seconds, what):
 
 def wake_by_timer():
     """A timer of the kernel that sends this process SIGCONT every millisecond."""
+    # A timer whose signal nobody takes may not be started again.
+    signal.signal(signal.SIGCONT, lambda *_: None)
     libc = ctypes.CDLL(None, use_errno=True)
     event = (ctypes.c_int * 16)()
     event[2], event[3] = signal.SIGCONT, 0  # sigev_signo after the value; SIGEV_SIGNAL
@@ -75,7 +77,7 @@ def say_late():
 
 
 def child_ends():
-    child_after(0, lambda: os.write(4, b"END 0"))
+    child_after(0, lambda: os.write(4, b"END 1"))
     time.sleep(0.2)
 
 
@@ -110,7 +112,7 @@ DEEDS = {
     "children": left_running,
     "child ends": child_ends,
     "fork": both_return,
-    "end early": lambda: tell(b"END 0", 1),
+    "end early": lambda: (tell(b"END 0", 1), time.sleep(0.2)),
     "end twice": lambda: tell(b"END 0", 2),
     "flood": lambda: tell(b"x" * 1000, 100_000),
     "wake": wake_by_timer,
