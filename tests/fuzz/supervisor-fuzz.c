@@ -94,6 +94,8 @@ static void check(const request_t *request, slice_t payload, const order_t *orde
       check_strings(run->fields, FIELD_ARG, run->arg_count);
       check_strings(run->fields, FIELD_ENV, run->env_count);
       MUST(order->committed && !order->binding && (run->arg_count || order->shim == SHIM_READY));
+      MUST(!run->reuse || (!run->arg_count && run->handler.length));
+      MUST(!run->keep || run->reuse);
       break;
     }
     case FRAME_COMMIT: MUST(order->shim != SHIM_STARTING); break;
@@ -155,12 +157,14 @@ static bool take_frames(bytes_t *in, order_t *order, unsigned when) {
   return alive;
 }
 
-/* What the shim says is read the same way: one message, ended by NUL. */
+/* What the shim and a kept process say is read the same way: one message, ended by NUL. */
 static void take_answer(const uint8_t *data, size_t size) {
   char *text = string_of((slice_t){data, size});
   answer_t answer;
   if (answer_decode(text, &answer)) {
-    MUST(answer.kind == ANSWER_READY || answer.kind == ANSWER_BOUND || answer.kind == ANSWER_EXIT);
+    MUST(answer.kind == ANSWER_READY || answer.kind == ANSWER_BOUND || answer.kind == ANSWER_START ||
+         answer.kind == ANSWER_EXIT || answer.kind == ANSWER_END);
+    MUST(answer.kind != ANSWER_END || (answer.status & ~0xff00) == 0);
     MUST(answer.kind != ANSWER_READY || (answer.version >= text && answer.version <= text + strlen(text)));
     MUST(answer.kind != ANSWER_EXIT || (answer.status >= 0 && answer.status <= 0xffff));
   }

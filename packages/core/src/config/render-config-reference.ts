@@ -51,7 +51,10 @@ function table(rows: readonly [string, Schema][]): string {
 function typeOf(path: string, schema: Schema): string {
   if (path === 'runtimes' || path === 'plugins') return 'list';
   if (schema.type === 'array') return 'list of strings';
-  if (schema.type === 'object') return 'object of whole numbers';
+  if (schema.type === 'object') {
+    const values = schema.additionalProperties as Schema | undefined;
+    return values?.type === 'string' ? 'object of strings' : 'object of whole numbers';
+  }
   if (schema.type === 'string') return 'string';
   const { minimum, maximum } = schema as { minimum: number; maximum: number };
   const range = maximum >= 2 ** 31 - 1 ? `≥ ${minimum}` : `${minimum} to ${grouped(maximum)}`;

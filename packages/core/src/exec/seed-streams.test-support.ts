@@ -11,7 +11,7 @@ export const FOUND: readonly string[] = [];
 
 const ready = frameHeader(Frame.READY, 0);
 
-function request(spec: Partial<RunRequest['spec']>): RunRequest {
+function request(spec: Partial<RunRequest['spec']>, keep?: RunRequest['keep']): RunRequest {
   return {
     spec: {
       command: ['sh', 'main.sh'],
@@ -24,12 +24,14 @@ function request(spec: Partial<RunRequest['spec']>): RunRequest {
       maxStdoutBytes: 1 << 20,
       maxStderrBytes: 1 << 20,
       network: 'none',
+      reuse: 'container',
       workFiles: [],
       ...spec,
     },
     outputCaps: { maxBytes: 64 << 20, maxFiles: 256, maxDepth: 16 },
     maxResultBytes: 6 << 20,
     relay: spec.network !== undefined,
+    keep,
     memoryMb: 256,
   };
 }
@@ -105,10 +107,20 @@ export async function seedStreams(): Promise<Buffer[]> {
     await bind(session, { main: '' });
     await run(session, request({ command: undefined, handler: 'main.handler', env: {} }));
   });
+  const spare = await record(async (session) => {
+    await answered(session, session.configure({ uid: 59_998, wipe: ['/tmp'] }), ready);
+    const started = new FrameWriter().bytes(Field.VERSION, '24').frame(Frame.SHIM_READY);
+    await answered(session, session.startShim(['run', 'spare'], {}, true), started);
+    await bind(session, { main: '' });
+    const handler = { command: undefined, handler: 'main.handler', env: {} };
+    await run(session, request(handler, { last: false, fresh: false }));
+    await run(session, request(handler, { last: true, fresh: true }));
+    await run(session, request(handler));
+  });
   const configured = await record((session) =>
     answered(session, session.configure({ uid: 1000, wipe: ['/tmp'] }), ready),
   );
-  return [script, outside, waiting, configured];
+  return [script, outside, waiting, spare, configured];
 }
 
 /** The protocol's words for a fuzzer: every frame's header and every field's head, in libFuzzer's notation. */
@@ -116,7 +128,7 @@ export function fuzzDictionary(): string {
   const words = [
     ...Object.values(Frame).map((type) => frameHeader(type, 0).subarray(0, 4)),
     ...Object.values(Field).flatMap((tag) => [Buffer.from([tag, 8, 0, 0, 0]), Buffer.from([tag, 1, 0, 0, 0])]),
-    ...['../', './', '//', '\0', 'READY ', 'BOUND', 'EXIT 0 1 2'].map((text) => Buffer.from(text)),
+    ...['../', './', '//', '\0', 'READY ', 'BOUND', 'START', 'EXIT 0 1 2', 'END 0'].map((text) => Buffer.from(text)),
   ];
   const escaped = (word: Buffer) => [...word].map((byte) => `\\x${byte.toString(16).padStart(2, '0')}`).join('');
   return `${words.map((word) => `"${escaped(word)}"`).join('\n')}\n`;
