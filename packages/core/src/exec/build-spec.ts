@@ -10,6 +10,7 @@ import { type NetworkGrant, networkGrant } from '../network/network-grant.js';
 import { INPUT_FILE } from '../pool/container-spec.js';
 import type { Runtime } from '../runtime/runtime.js';
 import type { ExecSpec } from './exec-spec.js';
+import { findEntrypoint } from './find-entrypoint.js';
 
 /** Inputs up to this many bytes are also given as `PAYLOAD`; one string of an environment may have 128 KiB in Linux. */
 const MAX_PAYLOAD_VARIABLE_BYTES = 32 << 10;
@@ -42,22 +43,6 @@ export function buildSpec(
     network,
     workFiles: [],
   };
-}
-
-function findEntrypoint(runtime: Runtime, code: ExtractedCode): string {
-  const paths = new Set(code.files.map(({ path }) => path));
-  const found = runtime.entrypoints.find((name) => paths.has(name));
-  if (found !== undefined) return found;
-  const expected = runtime.entrypoints.join(' or ');
-  const nested = code.files.find(({ path }) => runtime.entrypoints.some((name) => path.endsWith(`/${name}`)));
-  const where = nested ? `it has ${JSON.stringify(nested.path)}, which must lie at the top` : `it has ${listing(code)}`;
-  throw new NanoGridError('NG_ENTRYPOINT_MISSING', `the code has no ${expected}; ${where}`);
-}
-
-function listing(code: ExtractedCode): string {
-  const top = [...new Set(code.files.map(({ path }) => path.split('/', 1)[0] as string))].sort();
-  const shown = top.slice(0, 5).map((name) => JSON.stringify(name));
-  return `${shown.join(', ') || 'no files'}${top.length > 5 ? ` and ${top.length - 5} more` : ''}`;
 }
 
 function commandOf(runtime: Runtime, entrypoint: string): readonly string[] {
