@@ -63,7 +63,7 @@ export function judgeBuild(end: BuildEnd): Pick<BuildFailure, 'errorCode' | 'err
 
 const MAX_LINE_CHARACTERS = 300;
 /** `file:line:column: …`, as compilers write it, or `file:(section): …`, as linkers do; no warning and no note. */
-const AT_A_PLACE = /^[^\s:]+:(?:\d+(?::\d+)?|\([^)]*\)): *(?!warning\b|note\b)\S/;
+const AT_A_PLACE = /^[^\s:]+:(?:\d+(?::\d+)?|\([^)]*\)): (?! *(?:warning|note)\b)/;
 const NAMES_ERROR = /\berror\b/i;
 
 /** The line of a build's output that tells most: the first that names an error, or a place; else the first with anything. */
