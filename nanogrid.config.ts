@@ -1,10 +1,13 @@
-/** The smallest useful configuration: Python functions, with everything else on this machine. */
+/** A small configuration: what the examples need, with everything else on this machine. */
 
 import { defineConfig } from '@nanogrid/core';
 import local from '@nanogrid/plugin-local';
+import cpp from '@nanogrid/runtime-cpp';
+import go from '@nanogrid/runtime-go';
 import python from '@nanogrid/runtime-python';
 
 export default defineConfig({
-  runtimes: [python()],
+  // No container waits for the last two: their images are made when a function first needs them.
+  runtimes: [python(), cpp({ poolSize: 0 }), go({ poolSize: 0 })],
   plugins: [local()],
 });

@@ -127,6 +127,16 @@ describe('run', () => {
     expect(JSON.parse(out)).toMatchObject({ status: 'SUCCESS', runtime: 'python', result: true, attempt: 1 });
   });
 
+  test('compiles what must be compiled, and shows what the compiler says where that fails', async () => {
+    const hello = await call('run', join(EXAMPLES, 'hello-cpp'), '--input', '{"name": "Ada"}');
+    expect(hello, hello.err).toMatchObject({ exitCode: 0, out: '{"message":"Hello, Ada!"}\n' });
+    await write({ 'wrong.cpp': 'int main() { return missing; }' });
+    const { exitCode, err } = await call('run', 'wrong.cpp');
+    expect(exitCode).toBe(1);
+    expect(err).toMatch(/main\.cpp:1:21: error: .missing. was not declared/);
+    expect(err).toContain('Code: NG_BUILD_FAILED');
+  });
+
   test('keeps the output files', async () => {
     await write({ 'out.py': 'import os\nos.mkdir("/output/a")\nopen("/output/a/b.txt", "w").write("hi")' });
     const { exitCode, out } = await call('run', 'out.py', '--json');
@@ -260,13 +270,13 @@ describe('a worker', () => {
 
   test('serves jobs of other processes until it is told to stop, and ends what runs', async () => {
     const { command, ready } = await start();
-    expect(ready).toMatchObject({ state: 'ready', runtimes: ['python'] });
+    expect(ready).toMatchObject({ state: 'ready', runtimes: ['python', 'cpp', 'go'] });
     const health = await fetch(`${ready.http}/health`);
     expect([health.status, await health.json()]).toEqual([200, { status: 'healthy' }]);
     expect(await (await fetch(`${ready.http}/status`)).json()).toMatchObject({
       state: 'ready',
       activeJobs: 0,
-      pool: { runtimes: { python: { idle: 1 } } },
+      pool: { runtimes: { python: { idle: 1 }, cpp: {}, go: {} } },
     });
 
     const waited = await call('submit', join(EXAMPLES, 'hello'), '--input', '{"name": "Bo"}', '--wait');
@@ -318,16 +328,15 @@ describe('the other commands', () => {
   test('images ls shows what images build made', async () => {
     const { exitCode, out } = await call('images', 'ls', '--json');
     expect(exitCode).toBe(0);
-    const { images } = JSON.parse(out) as { images: object[] };
-    expect(images).toEqual([
-      {
-        runtime: 'python',
-        tag: expect.stringMatching(/^nanogrid\/python:/),
-        present: true,
-        sizeBytes: expect.any(Number),
-        id: expect.stringMatching(/^sha256:/),
-      },
-    ]);
+    const { images } = JSON.parse(out) as { images: { runtime: string }[] };
+    expect(images.map(({ runtime }) => runtime)).toEqual(['python', 'cpp', 'go']);
+    expect(images[0]).toEqual({
+      runtime: 'python',
+      tag: expect.stringMatching(/^nanogrid\/python:/),
+      present: true,
+      sizeBytes: expect.any(Number),
+      id: expect.stringMatching(/^sha256:/),
+    });
   });
 
   test('doctor finds this machine able', async () => {

@@ -99,6 +99,8 @@ describe('the tarballs', () => {
       expect.arrayContaining([...needed, 'schema/nanogrid.config.schema.json']),
     );
     expect(filesOf('@nanogrid/runtime-python')).toEqual(expect.arrayContaining(['image/Dockerfile', 'shim/shim.py']));
+    expect(filesOf('@nanogrid/runtime-cpp')).toContain('image/Dockerfile');
+    expect(filesOf('@nanogrid/runtime-go')).toContain('image/Dockerfile');
     expect(filesOf('nanogrid')).toContain('bin/nanogrid.js');
   });
 });

@@ -9,6 +9,8 @@ export {
   type Runtime,
 } from '@nanogrid/core';
 export { local } from '@nanogrid/plugin-local';
+export { cpp } from '@nanogrid/runtime-cpp';
+export { go } from '@nanogrid/runtime-go';
 export { python } from '@nanogrid/runtime-python';
 export { Interruption } from './interruption.js';
 export type { Io, OutputStream } from './io.js';

@@ -1,7 +1,9 @@
-/** Loads the configuration a command works with; a project without one gets Python and the embedded twins. Owns no state. */
+/** Loads the configuration a command works with; a project without one gets the languages of this package and the embedded twins. Owns no state. */
 
 import { type LoadedConfig, loadConfig } from '@nanogrid/core';
 import { local } from '@nanogrid/plugin-local';
+import { cpp } from '@nanogrid/runtime-cpp';
+import { go } from '@nanogrid/runtime-go';
 import { python } from '@nanogrid/runtime-python';
 import type { Invocation } from './invocation.js';
 
@@ -11,7 +13,8 @@ export function loadProject({ io, globals }: Pick<Invocation, 'io' | 'globals'>)
   return loadConfig({
     cwd: io.cwd,
     env: io.env,
-    defaults: { runtimes: [python()], plugins: [local()] },
+    // No container waits for a language that may never be asked for; its image is made with its first job.
+    defaults: { runtimes: [python(), cpp({ poolSize: 0 }), go({ poolSize: 0 })], plugins: [local()] },
     ...(globals.config === undefined ? {} : { configFile: globals.config }),
     ...(environment === undefined ? {} : { environment }),
   });

@@ -26,6 +26,7 @@ export const ERROR_CODES = {
   NG_ENTRYPOINT_MISSING: user,
   NG_HANDLER_INVALID: user,
   NG_OUTPUT_LIMIT: user,
+  NG_BUILD_FAILED: user,
   NG_CANCELLED: user,
   // The code that was sent cannot be accepted: reported as `FAILED`.
   NG_ARCHIVE_UNSAFE: user,

@@ -33,6 +33,8 @@ export interface ExtractedCode {
   readonly emptyFolders?: readonly string[];
   /** Sum of the files' sizes. */
   readonly totalBytes: number;
+  /** Version of the language that it was built with; undefined for code as it was sent. */
+  readonly runtimeVersion?: string;
 }
 
 export interface ExtractedFile {

@@ -48,7 +48,15 @@ export type {
   StartKind,
 } from './result.js';
 export { defineRuntime } from './runtime/define-runtime.js';
-export type { ImageBuild, Runtime, RuntimeDefinition, RuntimeSupports, WarmShim } from './runtime/runtime.js';
+export type {
+  EntrypointManifest,
+  ImageBuild,
+  Runtime,
+  RuntimeBuild,
+  RuntimeDefinition,
+  RuntimeSupports,
+  WarmShim,
+} from './runtime/runtime.js';
 export { RuntimeRegistry } from './runtime/runtime-registry.js';
 export { type DecodedMessage, decodeMessage } from './source/decode-message.js';
 export type { CodeStore, CodeVersion, Delivery, JobSource, JobState, OutputStore, ResultStore } from './stores.js';

@@ -1,5 +1,6 @@
 /** What the pipeline works with: put together once by the worker. */
 
+import type { ArtifactCache } from './build/artifact-cache.js';
 import type { Budget } from './concurrency/budget.js';
 import type { CoreConfig } from './config/core-config.js';
 import type { CodeCache } from './extract/code-cache.js';
@@ -8,6 +9,7 @@ import type { Job } from './job.js';
 import type { Logger } from './logger.js';
 import type { AiRelay } from './network/ai-relay.js';
 import type { Pool } from './pool/pool.js';
+import type { Runtime } from './runtime/runtime.js';
 import type { RuntimeRegistry } from './runtime/runtime-registry.js';
 import type { UnknownFields } from './source/unknown-fields.js';
 import type { OutputStore, ResultStore } from './stores.js';
@@ -17,6 +19,7 @@ export interface PipelineParts {
   readonly hooks: Hooks;
   readonly runtimes: RuntimeRegistry;
   readonly codeCache: CodeCache;
+  readonly artifacts: ArtifactCache;
   readonly pool: Pool;
   /** Memory of jobs that run at once, in MiB. */
   readonly memory: Budget;
@@ -26,6 +29,8 @@ export interface PipelineParts {
   readonly resultStore: ResultStore;
   readonly unknownFields: UnknownFields;
   readonly log: Logger;
+  /** The image that a runtime's containers are made of, as `sha256:…`; made first where it is missing. */
+  readonly imageId: (runtime: Runtime, signal: AbortSignal) => Promise<string>;
   /** Monotonic milliseconds. */
   readonly now: () => number;
   /** Sees what jobs write while they write it. */

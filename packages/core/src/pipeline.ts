@@ -1,5 +1,6 @@
 /** One job from the queue to the published result: the table of contents of a job's life. */
 
+import { withProgram } from './build/with-program.js';
 import { collect } from './collect/collect.js';
 import { NanoGridError } from './errors.js';
 import { buildSpec } from './exec/build-spec.js';
@@ -58,11 +59,13 @@ async function runJob(parts: PipelineParts, run: JobRun): Promise<JobResult> {
   try {
     await hooks.afterExtract.promise(job, lease.code);
     const spec = await hooks.beforeExec.promise(buildSpec(run, lease.code, parts.config), job);
-    return await withContainer(parts, run, lease.code, spec, async (container) => {
-      const { result, report, outputs } = await execute(parts, run, container, spec);
-      const enriched = await hooks.afterExec.promise(result, report, job);
-      return collect(enriched, outputs, clock);
-    });
+    return await withProgram(parts, run, lease.code, spec, (program) =>
+      withContainer(parts, run, program, spec, async (container) => {
+        const { result, report, outputs } = await execute(parts, run, container, spec);
+        const enriched = await hooks.afterExec.promise(result, report, job);
+        return collect(enriched, outputs, clock);
+      }),
+    );
   } finally {
     lease.release();
   }

@@ -6,6 +6,7 @@
 
 import { mkdir } from 'node:fs/promises';
 import { performance } from 'node:perf_hooks';
+import { ArtifactCache } from './build/artifact-cache.js';
 import { Budget } from './concurrency/budget.js';
 import type { LoadedConfig } from './config/load-config.js';
 import type { Variables } from './config/read-variables.js';
@@ -38,8 +39,10 @@ export interface WorkerOptions {
   readonly env?: Variables;
   /** Default: nothing is logged. */
   readonly log?: Logger;
-  /** Images that are pulled or built during `start`. */
+  /** Images that are pulled or built: during `start`, or when a job first needs one that `start` left out. */
   readonly onProgress?: (progress: ImageProgress) => void;
+  /** Whose images `start` waits for: those of runtimes of which containers wait, or all. Default `pooled`. */
+  readonly images?: 'pooled' | 'all';
   /** What jobs write, while they write it, within their caps. */
   readonly onLog?: (job: Job, stream: 'stdout' | 'stderr', chunk: Buffer) => void;
 }
@@ -60,6 +63,7 @@ export interface WorkerStatus {
   /** What the source tells of its queue; undefined where it tells nothing, or cannot be asked now. */
   readonly queue: object | undefined;
   readonly codeCache: ReturnType<CodeCache['stats']>;
+  readonly artifactCache: ReturnType<ArtifactCache['stats']>;
   readonly plugins: readonly { readonly name: string; readonly version: string }[];
 }
 
@@ -127,7 +131,7 @@ export class Worker {
   }
 
   async #compose(signal: AbortSignal): Promise<Running> {
-    const { loaded, env = {}, onProgress, onLog } = this.#options;
+    const { loaded, env = {}, onProgress, onLog, images: ahead = 'pooled' } = this.#options;
     const { config, runtimeRegistry: runtimes } = loaded;
     const log = this.#log;
     const hooks = createGuardedHooks({ log, signal: this.#giveUp.signal });
@@ -150,9 +154,12 @@ export class Worker {
     const now = () => performance.now();
     const images = new ImageStore(engine.client);
     const factory = new ContainerFactory({ engine, images, config, identity: workerIdentity(), log, onProgress, now });
-    await factory.prepare(loaded.runtimes, signal);
+    this.#stops.push(() => factory.close());
+    const sizeOf = (name: string, own: number | undefined) => config.pool.sizes[name] ?? own ?? 1;
+    const pooled = loaded.runtimes.filter(({ name, pool }) => sizeOf(name, pool?.size) > 0);
+    await factory.prepare(ahead === 'all' ? loaded.runtimes : pooled, signal);
     await sweepOrphans(engine, workerIdentity(), log);
-    const [anyRuntime] = loaded.runtimes;
+    const [anyRuntime = loaded.runtimes[0]] = pooled;
     if (anyRuntime && Object.values(config.network.grants).includes('internet')) await factory.proveNetwork(anyRuntime);
 
     const codeCache = await CodeCache.open({
@@ -162,8 +169,13 @@ export class Worker {
       maxBytes: config.code.cacheBytes,
     });
     this.#stops.push(() => codeCache.close());
+    const artifacts = await ArtifactCache.open({
+      directory: config.workDir,
+      maxBytes: config.build.cacheBytes,
+      now,
+    });
+    this.#stops.push(() => artifacts.close());
     const slots = new Budget(config.worker.slots);
-    const sizeOf = (name: string, own: number | undefined) => config.pool.sizes[name] ?? own ?? 1;
     const idle = loaded.runtimes.reduce((sum, { name, pool }) => sum + sizeOf(name, pool?.size), 0);
     const pool = new Pool(loaded.runtimes, {
       maxContainers: config.pool.maxContainers ?? 2 * slots.total + idle,
@@ -186,6 +198,7 @@ export class Worker {
       hooks,
       runtimes,
       codeCache,
+      artifacts,
       pool,
       memory,
       aiRelay,
@@ -193,6 +206,7 @@ export class Worker {
       resultStore,
       unknownFields: new UnknownFields(log),
       log,
+      imageId: async (runtime, abort) => (await factory.image(runtime, abort)).id,
       now,
       onLog,
     };
@@ -265,6 +279,7 @@ export class Worker {
       pool: pool.stats(),
       queue: await source.stats?.().catch(() => undefined),
       codeCache: parts.codeCache.stats(),
+      artifactCache: parts.artifacts.stats(),
       plugins: this.#options.loaded.plugins.map(({ name, version }) => ({ name, version })),
     };
   }

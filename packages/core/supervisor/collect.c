@@ -47,12 +47,13 @@ static int open_regular(int directory, const char *name) {
   return fd;
 }
 
-static void send_file(int fd, uint64_t area, const char *path, uint64_t size) {
+static void send_file(int fd, uint64_t area, const char *path, uint64_t size, bool executable) {
   static char buffer[64 << 10];
   bytes_clear(&fields);
   field_u64(&fields, FIELD_AREA, area);
   field_bytes(&fields, FIELD_PATH, path, strlen(path));
   field_u64(&fields, FIELD_SIZE, size);
+  if (executable) field_u64(&fields, FIELD_EXECUTABLE, 1);
   host_frame(FRAME_FILE, fields.data, fields.length);
   while (size > 0) {
     ssize_t n = read(fd, buffer, size < sizeof buffer ? (size_t)size : sizeof buffer);
@@ -85,7 +86,7 @@ static void collect_file(walk_t *walk, int directory, const char *name, const ch
   } else {
     walk->files++;
     walk->bytes += (uint64_t)about.st_size;
-    send_file(fd, AREA_OUTPUT, path, (uint64_t)about.st_size);
+    send_file(fd, AREA_OUTPUT, path, (uint64_t)about.st_size, (about.st_mode & 0100) != 0);
   }
   close(fd);
 }
@@ -154,7 +155,7 @@ void collect_work_file(const char *path, uint64_t max_bytes) {
   struct stat about;
   if (at >= 0) {
     if (fstat(at, &about) == 0 && S_ISREG(about.st_mode))
-      send_file(at, AREA_WORK, path, (uint64_t)about.st_size < max_bytes ? (uint64_t)about.st_size : max_bytes);
+      send_file(at, AREA_WORK, path, (uint64_t)about.st_size < max_bytes ? (uint64_t)about.st_size : max_bytes, false);
     close(at);
   }
   act_as_root();

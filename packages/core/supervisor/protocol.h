@@ -44,7 +44,7 @@ enum {
   FRAME_STDOUT = 0x84,
   FRAME_STDERR = 0x85,
   FRAME_RESULT = 0x86,    /* bytes that the job wrote to descriptor 3 */
-  FRAME_FILE = 0x87,      /* fields AREA, PATH, SIZE; FILE_DATA frames follow until SIZE bytes came */
+  FRAME_FILE = 0x87,      /* fields AREA, PATH, SIZE, EXECUTABLE (of AREA_OUTPUT); FILE_DATA frames follow until SIZE bytes came */
   FRAME_FILE_DATA = 0x88,
   FRAME_SKIPPED = 0x89,   /* fields PATH, MESSAGE, OVER_LIMIT: an output that is not sent */
   FRAME_DONE = 0x8a,      /* the job is over and no process of it is left */

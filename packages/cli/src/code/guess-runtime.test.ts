@@ -29,6 +29,12 @@ describe('the runtime is told by', () => {
     expect(guess({ names: ['hello.pm'], single: true })).toBe('perl');
   });
 
+  test('the file that may name an entry point, where no entry point is at the top', () => {
+    const lisp = defineRuntime({ ...runtime('lisp', ['main.lisp']), manifest: { file: 'about.json', field: 'main' } });
+    expect(guess({ names: ['about.json', 'lib/x.lisp'] }, [ruby, lisp])).toBe('lisp');
+    expect(guess({ names: ['about.json', 'main.rb'] }, [lisp, ruby])).toBe('ruby');
+  });
+
   test('the file of a handler', () => {
     expect(guess({ names: ['app.pm', 'main.rb'], handler: 'app.go' })).toBe('perl');
     expect(guess({ names: ['lib/app.rb'], handler: 'lib/app.go' })).toBe('ruby');

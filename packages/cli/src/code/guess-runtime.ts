@@ -15,11 +15,13 @@ export interface CodeNames {
 }
 
 /**
- * A single file and the file of a handler tell by their extension, anything else by the entry points at the top.
+ * A single file and the file of a handler tell by their extension, anything else by the entry points at the top, or else
+ * by the file that may name one.
  * Throws `NG_USAGE`, which lists the candidates, where none or several runtimes fit.
  */
 export function guessRuntime(code: CodeNames, runtimes: readonly Runtime[]): Runtime {
-  const fitting = runtimes.filter((runtime) => fits(runtime, code));
+  const byEntrypoint = runtimes.filter((runtime) => fits(runtime, code));
+  const fitting = byEntrypoint.length > 0 ? byEntrypoint : runtimes.filter((runtime) => hasManifest(runtime, code));
   const [only] = fitting;
   if (only !== undefined && fitting.length === 1) return only;
   const hint = `Name the runtime with --runtime: ${runtimes.map(({ name }) => name).join(', ') || 'none is configured'}.`;
@@ -49,4 +51,8 @@ function fits(runtime: Runtime, { names, single, handler }: CodeNames): boolean 
     return extensions.some((extension) => names.includes(`${file}${extension}`));
   }
   return runtime.entrypoints.some((entrypoint) => names.includes(entrypoint));
+}
+
+function hasManifest({ manifest }: Runtime, { names, single, handler }: CodeNames): boolean {
+  return manifest !== undefined && !single && handler === undefined && names.includes(manifest.file);
 }

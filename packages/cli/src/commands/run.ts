@@ -83,6 +83,7 @@ async function runIn({ io, ui }: Invocation, loaded: LoadedConfig, request: Requ
     loaded: isolate(loaded, { runtime, scratch, store }),
     log: ui.verbose ? await verboseLog(io) : silentLogger,
     onProgress: progress.update,
+    images: 'all',
     onLog: (_job, stream, chunk) => log.write(stream, chunk),
   });
   try {

@@ -69,7 +69,11 @@ const ranges = (description: string, fallback: readonly string[]) => ({
   default: fallback,
 });
 
+<<<<<<< HEAD
 const { worker, http, job, code, output, sandbox, network, pool, reuse } = DEFAULTS;
+=======
+const { worker, http, job, code, build, output, sandbox, network, pool } = DEFAULTS;
+>>>>>>> h-build
 
 /** The settings, which the base and every overlay may give. */
 export const settingsProperties = {
@@ -133,6 +137,14 @@ export const settingsProperties = {
       maxDepth: count('Folders below each other.', code.limits.maxDepth),
     }),
     cacheBytes: count('Bytes of extracted code kept on disk.', code.cacheBytes, 0),
+  }),
+  build: group('Programs that are built of code.', {
+    cacheBytes: count('Bytes of artifacts kept on disk.', build.cacheBytes, 0),
+    maxArtifactBytes: count(
+      'All files of an artifact together, in bytes. It must fit `/output` (`sandbox.diskMb`) and `code.limits.maxTotalBytes`, too.',
+      build.maxArtifactBytes,
+    ),
+    maxArtifactFiles: count('Files of an artifact.', build.maxArtifactFiles),
   }),
   output: group('What is collected from `/output`.', {
     bucket: bucket('Bucket of the output files.', output.bucket),

@@ -49,6 +49,13 @@ export interface CoreConfig {
     /** Bytes of extracted code kept on disk. Default 2 GiB. */
     readonly cacheBytes: number;
   };
+  readonly build: {
+    /** Bytes of artifacts kept on disk. Default 2 GiB. */
+    readonly cacheBytes: number;
+    /** Caps of one artifact: 256 MiB and 1,000 files. It must fit `/output` (`sandbox.diskMb`) and `code.limits.maxTotalBytes`, too. */
+    readonly maxArtifactBytes: number;
+    readonly maxArtifactFiles: number;
+  };
   readonly output: {
     /** Default `nanogrid-user-data`. */
     readonly bucket: string;

@@ -43,6 +43,7 @@ export function deriveConfig(merged: Record<string, unknown>, context: DeriveCon
     http: settings.http,
     job,
     code: { ...code, allowedBuckets: code.allowedBuckets ?? [code.bucket] },
+    build: settings.build,
     output: settings.output,
     network: settings.network,
     reuse: settings.reuse,

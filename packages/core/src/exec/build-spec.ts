@@ -9,7 +9,17 @@ import { relayAddress, withoutCredentials } from '../network/ai-relay.js';
 import { type NetworkGrant, networkGrant } from '../network/network-grant.js';
 import { INPUT_FILE } from '../pool/container-spec.js';
 import type { Runtime } from '../runtime/runtime.js';
+
+<<<<<<< HEAD
+
 import type { ExecSpec, ReuseMode } from './exec-spec.js';
+
+=======
+
+import type { ExecSpec } from './exec-spec.js';
+import { findEntrypoint } from './find-entrypoint.js';
+
+>>>>>>> h-build
 
 /** Inputs up to this many bytes are also given as `PAYLOAD`; one string of an environment may have 128 KiB in Linux. */
 const MAX_PAYLOAD_VARIABLE_BYTES = 32 << 10;
@@ -45,6 +55,7 @@ export function buildSpec(
   };
 }
 
+<<<<<<< HEAD
 /** A script's process ends with the script: there is nothing to keep but its container. */
 function reuseMode(job: Job, runtime: Runtime, reuse: CoreConfig['reuse']): ReuseMode {
   const own = job.functionId !== undefined && Object.hasOwn(reuse.functions, job.functionId);
@@ -69,6 +80,8 @@ function listing(code: ExtractedCode): string {
   return `${shown.join(', ') || 'no files'}${top.length > 5 ? ` and ${top.length - 5} more` : ''}`;
 }
 
+=======
+>>>>>>> h-build
 function commandOf(runtime: Runtime, entrypoint: string): readonly string[] {
   return (runtime.run ?? []).map((argument) => argument.replaceAll('{entrypoint}', entrypoint));
 }

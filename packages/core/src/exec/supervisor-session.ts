@@ -44,7 +44,7 @@ export interface RunSinks {
   stdout(chunk: Buffer): void;
   stderr(chunk: Buffer): void;
   /** A file of `/output`. `path` is what the job named it, unchecked, as raw bytes. */
-  outputFile(path: Buffer, sizeBytes: number, body: Readable): void;
+  outputFile(path: Buffer, sizeBytes: number, body: Readable, executable: boolean): void;
   /** A connection of the job to the LLM service, where the request has `relay`. */
   relayed(connection: Duplex): void;
   /** An entry of `/output` that is not sent, and why; `overLimit` when a cap is the reason. */
@@ -437,18 +437,19 @@ export class SupervisorSession {
         end: () => job.workFiles.set(path.toString('utf8'), content.bytes),
       };
     } else {
-      this.#file = this.#streamFile(job, path, size);
+      const executable = readNumbers(payload).get(Field.EXECUTABLE) === 1;
+      this.#file = this.#streamFile(job, path, size, executable);
     }
     if (size === 0) this.#endFile();
   }
 
   /** A file that flows on to the store: a slow store holds the container back, not the worker's memory. */
-  #streamFile(job: RunningJob, path: Buffer, size: number): IncomingFile {
+  #streamFile(job: RunningJob, path: Buffer, size: number, executable: boolean): IncomingFile {
     const body = new Readable({ read: () => this.#resume() });
     body.on('close', () => this.#resume());
     // A store that has given up no longer listens; the error must not end the worker.
     body.on('error', () => {});
-    job.sinks.outputFile(path, size, body);
+    job.sinks.outputFile(path, size, body, executable);
     const file: IncomingFile = {
       left: size,
       push: (chunk) => {

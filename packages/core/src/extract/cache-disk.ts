@@ -1,5 +1,5 @@
 /**
- * The code cache's folder on disk, which several workers of one machine may share: `<id>/` holds an entry, `users/`
+ * A content cache's folder on disk, which several workers of one machine may share: `<id>/` holds an entry, `users/`
  * marks which process uses which entry, `tmp/` holds what is not finished or not needed. Owns the order of changes to it.
  */
 
@@ -31,17 +31,17 @@ export class CacheDisk {
   }
 
   /** Makes the folders and sweeps what dead processes left. Throws `NG_DISK_FAILED`. */
-  static async open(workDir: string): Promise<CacheDisk> {
-    const disk = new CacheDisk(join(workDir, 'code-cache'), `${randomUUID()}.${ownProcessTag()}`);
+  static async open(workDir: string, folder: string): Promise<CacheDisk> {
+    const disk = new CacheDisk(join(workDir, folder), `${randomUUID()}.${ownProcessTag()}`);
     try {
       await mkdir(disk.#root, { recursive: true, mode: 0o700 });
-      if (!(await lstat(disk.#root)).isDirectory()) throw new Error('code-cache is no folder');
+      if (!(await lstat(disk.#root)).isDirectory()) throw new Error(`${folder} is no folder`);
       await mkdir(join(disk.#root, 'tmp'), { recursive: true, mode: 0o700 });
       await mkdir(join(disk.#root, 'users'), { recursive: true, mode: 0o700 });
       await disk.#sweep('tmp');
       await disk.#sweep('users');
     } catch (error) {
-      throw diskError(error, 'opening the code cache');
+      throw diskError(error, `opening the ${folder}`);
     }
     return disk;
   }

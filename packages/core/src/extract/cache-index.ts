@@ -1,8 +1,8 @@
-/** The code cache's account of its entries: sizes, order of use, who uses what, and which fetch led to which entry. Owns that account. */
+/** A content cache's account of its entries: sizes, order of use, who uses what, and which origin led to which entry. Owns that account. */
 
 import type { ExtractedCode } from '../hooks.js';
 
-/** One folder of extracted code. Held by the cache; changed by `CacheIndex` only. */
+/** One folder of files. Held by the cache; changed by `CacheIndex` only. */
 export interface CacheEntry {
   readonly id: string;
   readonly code: ExtractedCode;
@@ -12,7 +12,7 @@ export interface CacheEntry {
   pins: number;
 }
 
-/** How many fetches are remembered; an origin that was forgotten costs one more fetch. */
+/** How many origins are remembered; one that was forgotten is brought once more. */
 const MAX_ORIGINS = 10_000;
 
 export class CacheIndex {
@@ -25,7 +25,7 @@ export class CacheIndex {
     return this.#entries.size;
   }
 
-  /** Sum of the entries' extracted bytes. */
+  /** Sum of the entries' bytes. */
   get bytes(): number {
     return this.#bytes;
   }
@@ -39,7 +39,7 @@ export class CacheIndex {
     return id === undefined ? undefined : this.#entries.get(id);
   }
 
-  /** Remembers that fetching `origin` gave the entry `id`. */
+  /** Remembers that `origin` gave the entry `id`. */
   noteOrigin(origin: string, id: string): void {
     this.#origins.delete(origin);
     this.#origins.set(origin, id);
@@ -47,7 +47,7 @@ export class CacheIndex {
     if (this.#origins.size > MAX_ORIGINS && oldest !== undefined) this.#origins.delete(oldest);
   }
 
-  /** The entry of that id, added as the most recently used where there is none: two fetches may bring the same content. */
+  /** The entry of that id, added as the most recently used where there is none: two origins may bring the same content. */
   add(id: string, code: ExtractedCode, ready: boolean): CacheEntry {
     const known = this.#entries.get(id);
     if (known !== undefined) {

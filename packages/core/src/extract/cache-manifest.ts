@@ -1,4 +1,4 @@
-/** The list of files that lies beside extracted code, so that a later worker can use it again. Owns no state. */
+/** The list of files that lies beside cached content, so that a later worker can use it again. Owns no state. */
 
 import { lstat, readFile, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
@@ -8,10 +8,12 @@ import { isSystemError } from './archive-error.js';
 export interface CacheManifest {
   /** Raised whenever the layout changes; another format is not used. */
   readonly format: 1;
-  /** SHA-256 of the archive or source file, hex. */
+  /** What the content is told by: of code, SHA-256 of the archive or source file, hex. */
   readonly digest: string;
-  /** What it was fetched as, see `originOf` in `code-cache.ts`: a restarted worker needs no fetch for it. */
+  /** What it was brought for: a restarted worker needs not bring it again. */
   readonly origin: string;
+  /** Version of the language that built it, where it was built. */
+  readonly runtimeVersion?: string;
   readonly files: readonly ExtractedFile[];
   readonly emptyFolders: readonly string[];
   readonly totalBytes: number;
@@ -57,11 +59,12 @@ export async function filesMatch(entryFolder: string, manifest: CacheManifest): 
 
 function isManifest(value: unknown): value is CacheManifest {
   if (typeof value !== 'object' || value === null) return false;
-  const { format, digest, origin, files, emptyFolders, totalBytes } = value as Record<string, unknown>;
+  const { format, digest, origin, runtimeVersion, files, emptyFolders, totalBytes } = value as Record<string, unknown>;
   return (
     format === 1 &&
     typeof digest === 'string' &&
     typeof origin === 'string' &&
+    (runtimeVersion === undefined || typeof runtimeVersion === 'string') &&
     typeof totalBytes === 'number' &&
     Array.isArray(files) &&
     files.every(isFile) &&

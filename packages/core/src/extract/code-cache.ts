@@ -1,23 +1,17 @@
 /**
- * Functions' code on the worker's disk, by content: fetched and extracted once, shared by all jobs that need it, kept
- * within a bound. Owns the index of entries and the fetches under way; `cache-disk.ts` owns the folder.
+ * Functions' code on the worker's disk, by content: fetched and extracted once, shared by all jobs that need it.
+ * Owns nothing: the entries are the content cache's.
  */
 
 import { createHash } from 'node:crypto';
-import { mkdir } from 'node:fs/promises';
 import { extname, join } from 'node:path';
 import type { ArchiveLimits } from '../config/core-config.js';
 import { NanoGridError } from '../errors.js';
 import { fetchCode, headCode } from '../fetch/fetch-code.js';
-import type { ExtractedCode } from '../hooks.js';
 import type { CodeRef } from '../job.js';
 import type { Runtime } from '../runtime/runtime.js';
 import type { CodeStore } from '../stores.js';
-import { diskError, isSystemError } from './archive-error.js';
-import { CacheDisk } from './cache-disk.js';
-import { type CacheEntry, CacheIndex } from './cache-index.js';
-import { type CacheManifest, FILES_FOLDER, writeManifest } from './cache-manifest.js';
-import { SingleFlight } from './single-flight.js';
+import { type Content, ContentCache, type ContentCacheStats, type ContentLease } from './content-cache.js';
 import { type CodeKind, detectCode, stageCode } from './stage-code.js';
 
 export interface CodeCacheOptions {
@@ -37,62 +31,23 @@ export interface CodeRequest {
   readonly runtime: Pick<Runtime, 'entrypoints' | 'sourceExtensions'>;
 }
 
-/** Code that stays on disk until it is released. */
-export interface CodeLease {
-  readonly code: ExtractedCode;
-  /** What this caller waited for, in milliseconds: the store, and the extraction. */
-  readonly timings: { readonly fetchMs: number; readonly extractMs: number };
-  /** True where nothing had to be fetched but the version. */
-  readonly hit: boolean;
-  /** To be called once the job is over; a second call does nothing. */
-  release(): void;
-}
-
-export interface CodeCacheStats {
-  readonly entries: number;
-  /** Extracted bytes of all entries. */
-  readonly bytes: number;
-  readonly hits: number;
-  readonly misses: number;
-  readonly evictions: number;
-}
-
-/** What a flight ends with; its entry is pinned until all who waited have theirs. */
-interface Landed {
-  readonly entry: CacheEntry;
-  readonly extractMs: number;
-  readonly hit: boolean;
-}
+/** Code that stays on disk until it is released. `fetchMs` is the store, `hit` says that only the version was asked for. */
+export type CodeLease = ContentLease;
+export type CodeCacheStats = ContentCacheStats;
 
 export class CodeCache {
   readonly #options: CodeCacheOptions;
-  readonly #disk: CacheDisk;
-  readonly #index = new CacheIndex();
-  readonly #flights = new SingleFlight<Landed>(({ entry }) => this.#unpin(entry));
-  readonly #removals = new Set<Promise<void>>();
-  #hits = 0;
-  #misses = 0;
-  #evictions = 0;
-  #closed = false;
+  readonly #content: ContentCache;
 
-  private constructor(options: CodeCacheOptions, disk: CacheDisk) {
+  private constructor(options: CodeCacheOptions, content: ContentCache) {
     this.#options = options;
-    this.#disk = disk;
+    this.#content = content;
   }
 
   /** Opens the folder, sweeps what dead workers left and takes over their entries. Throws `NG_DISK_FAILED`. */
   static async open(options: CodeCacheOptions): Promise<CodeCache> {
-    const cache = new CodeCache(options, await CacheDisk.open(options.directory));
-    try {
-      for (const { id, manifest } of await cache.#disk.list()) {
-        cache.#index.add(id, cache.#codeOf(id, manifest), false);
-        cache.#index.noteOrigin(manifest.origin, id);
-      }
-    } catch (error) {
-      throw diskError(error, 'opening the code cache');
-    }
-    cache.#trim();
-    return cache;
+    const { directory, maxBytes } = options;
+    return new CodeCache(options, await ContentCache.open({ directory, folder: 'code-cache', maxBytes, closedError }));
   }
 
   /**
@@ -102,167 +57,43 @@ export class CodeCache {
    */
   async acquire(request: CodeRequest, signal: AbortSignal): Promise<CodeLease> {
     signal.throwIfAborted();
-    this.#assertOpen();
+    this.#content.assertOpen();
     const began = performance.now();
     const { version } = await headCode({ ...this.#source(), ref: request.ref, signal });
-    this.#assertOpen();
-    const origin = originOf(request, version);
-    const known = this.#index.byOrigin(origin);
-    if (known?.ready === true) {
-      const lease = this.#reuse(known, began);
-      if (lease !== undefined) return lease;
-    }
-    return await this.#flights.join(
-      origin,
-      signal,
-      (shared) => this.#bring(request, origin, shared),
-      ({ entry, extractMs, hit }) => this.#lease(entry, hit, began, extractMs),
-    );
+    const bring = (scratch: string, shared: AbortSignal) => this.#fetch(request, scratch, shared);
+    return await this.#content.acquire(originOf(request, version), signal, bring, began);
   }
 
   stats(): CodeCacheStats {
-    const { size: entries, bytes } = this.#index;
-    return { entries, bytes, hits: this.#hits, misses: this.#misses, evictions: this.#evictions };
+    return this.#content.stats();
   }
 
   /** Gives up what is under way and leaves the entries to the next worker. May be called twice. */
   async close(): Promise<void> {
-    this.#closed = true;
-    await this.#flights.close(closedError());
-    await Promise.all(this.#removals);
-    try {
-      await this.#disk.close();
-    } catch (error) {
-      throw diskError(error, 'closing the code cache');
-    }
+    await this.#content.close();
   }
 
-  /** A lease on an entry in use or used before; undefined where somebody took its files away meanwhile. */
-  #reuse(entry: CacheEntry, began: number): CodeLease | undefined {
-    this.#index.pin(entry);
-    try {
-      if (this.#disk.isThere(entry.id)) return this.#lease(entry, true, began, 0);
-      this.#index.remove(entry);
-      return undefined;
-    } finally {
-      this.#unpin(entry);
-    }
-  }
-
-  /** Gets an entry ready: one left by an earlier worker, or fetched and extracted anew. Ends with the entry pinned. */
-  async #bring(request: CodeRequest, origin: string, signal: AbortSignal): Promise<Landed> {
-    try {
-      const left = this.#index.byOrigin(origin);
-      const entry = left === undefined ? undefined : await this.#takeOver(left.id);
-      if (entry !== undefined) return { entry, extractMs: 0, hit: true };
-      return await this.#fetch(request, signal);
-    } catch (error) {
-      if (signal.aborted) throw signal.reason;
-      throw isSystemError(error) ? diskError(error, 'caching code') : NanoGridError.from(error, 'NG_INTERNAL');
-    }
-  }
-
-  async #fetch(request: CodeRequest, signal: AbortSignal): Promise<Landed> {
+  async #fetch(request: CodeRequest, scratch: string, signal: AbortSignal): Promise<Content> {
     const { limits } = this.#options;
-    const folder = await this.#disk.makeTemporary();
-    try {
-      const path = join(folder, 'fetched');
-      const source = { ...this.#source(), ref: request.ref, signal, maxArchiveBytes: limits.maxArchiveBytes, path };
-      const { digest, version } = await fetchCode(source);
-      // What came may be newer than what was asked after.
-      const origin = originOf(request, version);
-      const began = performance.now();
-      const kind = await detectCode(path, request.ref.key, sourceExtensions(request));
-      const sourceFileName = sourceName(request);
-      const id = entryId(digest, kind, sourceFileName);
-      let entry = await this.#takeOver(id);
-      if (entry === undefined) {
-        const finished = join(folder, 'entry');
-        const directory = join(finished, FILES_FOLDER);
-        await mkdir(directory, { recursive: true, mode: 0o755 });
-        const tree = await stageCode({ path, kind, sourceFileName, directory, limits, signal });
-        const manifest: CacheManifest = { format: 1, digest, origin, ...tree };
-        await writeManifest(finished, manifest);
-        await this.#disk.install(finished, id);
-        entry = this.#pinned(this.#index.add(id, this.#codeOf(id, manifest), true));
-      }
-      this.#index.noteOrigin(origin, id);
-      return { entry, extractMs: performance.now() - began, hit: false };
-    } finally {
-      await this.#disk.removeTemporary(folder);
-    }
-  }
-
-  /** The entry, pinned, where it is on disk and whole; whichever worker put it there. */
-  async #takeOver(id: string): Promise<CacheEntry | undefined> {
-    const before = this.#index.get(id);
-    if (before !== undefined) this.#index.pin(before);
-    try {
-      const manifest = await this.#disk.claim(id);
-      if (manifest === undefined) {
-        if (before !== undefined) this.#index.remove(before);
-        return undefined;
-      }
-      return this.#pinned(this.#index.add(id, this.#codeOf(id, manifest), true));
-    } finally {
-      if (before !== undefined) this.#unpin(before);
-    }
-  }
-
-  #lease(entry: CacheEntry, hit: boolean, began: number, extractMs: number): CodeLease {
-    if (hit) this.#hits += 1;
-    else this.#misses += 1;
-    this.#index.pin(entry);
-    const waited = performance.now() - began;
-    const extracting = Math.min(extractMs, waited);
-    let released = false;
+    const path = join(scratch, 'fetched');
+    const source = { ...this.#source(), ref: request.ref, signal, maxArchiveBytes: limits.maxArchiveBytes, path };
+    const { digest, version } = await fetchCode(source);
+    const layOutFrom = performance.now();
+    const kind = await detectCode(path, request.ref.key, sourceExtensions(request));
+    const sourceFileName = sourceName(request);
     return {
-      code: entry.code,
-      timings: { fetchMs: waited - extracting, extractMs: extracting },
-      hit,
-      release: () => {
-        if (released) return;
-        released = true;
-        this.#unpin(entry);
-      },
+      id: entryId(digest, kind, sourceFileName),
+      // What came may be newer than what was asked after.
+      origin: originOf(request, version),
+      digest,
+      layOutFrom,
+      layOut: (directory) => stageCode({ path, kind, sourceFileName, directory, limits, signal }),
     };
-  }
-
-  #pinned(entry: CacheEntry): CacheEntry {
-    this.#index.pin(entry);
-    return entry;
-  }
-
-  #unpin(entry: CacheEntry): void {
-    this.#index.unpin(entry);
-    this.#trim();
-  }
-
-  /** Evicts until the bound holds or everything left is in use. */
-  #trim(): void {
-    if (this.#closed) return;
-    const { maxBytes } = this.#options;
-    for (let victim = this.#index.victim(maxBytes); victim !== undefined; victim = this.#index.victim(maxBytes)) {
-      this.#index.remove(victim);
-      this.#evictions += 1;
-      // What cannot be deleted now is found by the next worker's start.
-      const removal = this.#disk.remove(victim.id).catch(() => {});
-      this.#removals.add(removal);
-      removal.finally(() => this.#removals.delete(removal));
-    }
-  }
-
-  #codeOf(id: string, { digest, files, emptyFolders, totalBytes }: CacheManifest): ExtractedCode {
-    return Object.freeze({ digest, directory: this.#disk.filesOf(id), files, emptyFolders, totalBytes });
   }
 
   #source() {
     const { codeStore: store, stallTimeoutMs } = this.#options;
     return { store, ...(stallTimeoutMs === undefined ? {} : { stallTimeoutMs }) };
-  }
-
-  #assertOpen(): void {
-    if (this.#closed) throw closedError();
   }
 }
 

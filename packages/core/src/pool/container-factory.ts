@@ -3,6 +3,7 @@
 import { randomBytes } from 'node:crypto';
 import type { CoreConfig } from '../config/core-config.js';
 import { NanoGridError } from '../errors.js';
+import type { EnsuredImage } from '../images/ensure-image.js';
 import type { ImageProgress } from '../images/image-progress.js';
 import type { ImageStore } from '../images/image-store.js';
 import { supervisorPaths } from '../images/supervisor-volume.js';
@@ -27,7 +28,8 @@ export interface ContainerFactoryOptions {
 
 export class ContainerFactory {
   readonly #options: ContainerFactoryOptions;
-  readonly #images = new Map<string, string>();
+  readonly #images = new Map<string, EnsuredImage>();
+  readonly #closing = new AbortController();
   readonly #egress: Egress;
   #supervisorVolume = '';
   /** Several workers may live in one process. */
@@ -40,17 +42,29 @@ export class ContainerFactory {
     this.#egress = new Egress({ engine, settings: config.network, addressesSpec: () => this.#addressesSpec(), now });
   }
 
-  /** Makes sure of the supervisor and of every runtime's image, side by side. Throws `NG_IMAGE_FAILED`. */
+  /** Makes sure of the supervisor and of these runtimes' images, side by side. Throws `NG_IMAGE_FAILED`. */
   async prepare(runtimes: readonly Runtime[], signal: AbortSignal): Promise<void> {
     const { images, onProgress } = this.#options;
     const [volume] = await Promise.all([
       images.ensureSupervisor({ signal, ...(onProgress && { onProgress }) }),
-      ...runtimes.map(async (runtime) => {
-        const { tag } = await images.ensure(runtime, { signal, ...(onProgress && { onProgress }) });
-        this.#images.set(runtime.name, tag);
-      }),
+      ...runtimes.map((runtime) => this.image(runtime, signal)),
     ]);
     this.#supervisorVolume = volume.name;
+  }
+
+  /** The image of a runtime, made where it is missing: one that `prepare` was not asked for is made when it is needed. Throws `NG_IMAGE_FAILED`. */
+  async image(runtime: Runtime, signal: AbortSignal = this.#closing.signal): Promise<EnsuredImage> {
+    const known = this.#images.get(runtime.name);
+    if (known !== undefined) return known;
+    const { images, onProgress } = this.#options;
+    const image = await images.ensure(runtime, { signal, ...(onProgress && { onProgress }) });
+    this.#images.set(runtime.name, image);
+    return image;
+  }
+
+  /** Gives up the images that are being made. */
+  close(): void {
+    this.#closing.abort(new NanoGridError('NG_CONTAINER_FAILED', 'the worker is stopping'));
   }
 
   /** A name that no other container of any worker has. */
@@ -82,8 +96,7 @@ export class ContainerFactory {
   /** Starts a container of the pool. */
   async start(runtime: Runtime, container: Container): Promise<void> {
     const { engine, config } = this.#options;
-    const image = this.#images.get(runtime.name);
-    if (image === undefined) throw new NanoGridError('NG_INTERNAL', `the image of ${runtime.name} was not prepared`);
+    const { tag: image } = await this.#imageFor(runtime, container);
     const egress = container.outside ? await this.#egress.grant() : undefined;
     const spec = containerSpec({
       runtime,
@@ -98,6 +111,16 @@ export class ContainerFactory {
     await container.start(engine, spec, egress?.policy);
   }
 
+  /** A container that gets no image is gone, as one that does not start. */
+  async #imageFor(runtime: Runtime, container: Container): Promise<EnsuredImage> {
+    try {
+      return await this.image(runtime);
+    } catch (error) {
+      await container.retire('its image could not be made');
+      throw error;
+    }
+  }
+
   #labels(role: string, runtime: string): Record<string, string> {
     const { host, process } = this.#options.identity;
     return {
@@ -109,7 +132,7 @@ export class ContainerFactory {
   }
 
   #addressesSpec(): HostNetworkSpec {
-    const [[runtime, image] = ['', '']] = this.#images;
+    const [[runtime, { tag: image }] = ['', { tag: '' }]] = this.#images;
     return {
       name: `nanogrid-addresses-${this.#tag}-${++this.#serial}`,
       image,

@@ -91,6 +91,8 @@ export class Container {
   /** Creates and starts the container, and its waiting process. Removes what it made when it throws. */
   async start(engine: ContainerEngine, spec: ContainerSpec, egress?: EgressPolicy): Promise<void> {
     this.#memoryBytes = spec.memoryBytes;
+    // Whoever retired it before had nothing to remove, and would not come again.
+    if (this.#state !== 'creating') throw new NanoGridError('NG_CONTAINER_FAILED', 'the worker is stopping');
     try {
       this.#creating = engine.start(spec);
       const engineContainer = await this.#creating;
@@ -173,6 +175,7 @@ export class Container {
     const session = this.#active('busy');
     if (this.binding !== undefined) throw new Error('a container is bound once');
     this.binding = binding;
+    this.runtimeVersion = code.runtimeVersion ?? this.runtimeVersion;
     try {
       const timeoutMs = BIND_TIMEOUT_MS + this.#shimTimeMs + code.totalBytes / BIND_BYTES_PER_MS;
       await this.#withTimeout(this.#layOut(session, code, memoryMb), timeoutMs);

@@ -57,6 +57,17 @@ describe('defineRuntime', () => {
     ['a relative image folder', { image: { context: './image' } }, 'image.context: "./image" must be a file: URL'],
     ['an image folder on the web', { image: { context: new URL('https://x/') } }, 'must be a file: URL'],
     ['spaces in an image', { image: 'ruby 3' }, 'image: "ruby 3" must be the name of an image, without spaces'],
+    ['a build without a command', { build: { command: [] } }, 'build.command: [] must NOT have fewer than 1 items'],
+    ['a build without any time', { build: { command: ['x'], timeoutMs: 0 } }, 'build.timeoutMs: 0 must be >= 1'],
+    ['a build with too little memory', { build: { command: ['x'], memoryMb: 5 } }, 'build.memoryMb: 5 must be >= 6'],
+    [
+      'a bad variable of a build',
+      { build: { command: ['x'], env: { 'A-B': '' } } },
+      'build.env.A-B: is not a valid name',
+    ],
+    ['an unknown key of a build', { build: { command: ['x'], memory: 5 } }, 'did you mean "memoryMb"?'],
+    ['a manifest outside the code', { manifest: { file: '../x', field: 'main' } }, 'must be the path of a file inside'],
+    ['a manifest without a field', { manifest: { file: 'x.json' } }, 'manifest.field'],
     ['a variable with a bad name', { env: { 'A-B': '1' } }, 'env.A-B: is not a valid name'],
     ['no run and no warm', { run: undefined }, 'run: is required where there is no "warm"'],
     [

@@ -3,6 +3,17 @@
 const words = { type: 'array', items: { type: 'string', minLength: 1 } } as const;
 // A file or folder: its form (URL or absolute path) is more than a schema can say and is checked in code.
 const location = { type: ['string', 'object'] } as const;
+const environment = {
+  type: 'object',
+  propertyNames: { pattern: '^[A-Za-z_][A-Za-z0-9_]*$', mustBe: 'the name of an environment variable' },
+  additionalProperties: { type: 'string', pattern: '^[^\\u0000]*$', mustBe: 'text without NUL' },
+} as const;
+const memoryMb = { type: 'integer', minimum: 6, maximum: 1_048_576 } as const;
+const insideCode = {
+  type: 'string',
+  pattern: '^(?!/)(?!(.*/)?\\.{1,2}(/|$))[^\\u0000\\\\]+$',
+  mustBe: 'the path of a file inside the function’s code',
+} as const;
 
 /** JSON Schema (draft 7) of `RuntimeDefinition`. */
 export const runtimeSchema = {
@@ -38,16 +49,29 @@ export const runtimeSchema = {
       type: 'array',
       minItems: 1,
       uniqueItems: true,
-      items: {
-        type: 'string',
-        pattern: '^(?!/)(?!(.*/)?\\.{1,2}(/|$))[^\\u0000\\\\]+$',
-        mustBe: 'the path of a file inside the function’s code',
-      },
+      items: insideCode,
     },
     sourceExtensions: {
       type: 'array',
       uniqueItems: true,
       items: { type: 'string', pattern: '^\\.[A-Za-z0-9_+-]+$', mustBe: 'an extension with its dot' },
+    },
+    manifest: {
+      type: 'object',
+      additionalProperties: false,
+      required: ['file', 'field'],
+      properties: { file: insideCode, field: { type: 'string', minLength: 1 } },
+    },
+    build: {
+      type: 'object',
+      additionalProperties: false,
+      required: ['command'],
+      properties: {
+        command: { ...words, minItems: 1 },
+        timeoutMs: { type: 'integer', minimum: 1, maximum: 86_400_000 },
+        memoryMb,
+        env: environment,
+      },
     },
     run: { ...words, minItems: 1 },
     warm: {
@@ -71,16 +95,12 @@ export const runtimeSchema = {
         startTimeoutMs: { type: 'integer', minimum: 1, maximum: 2 ** 31 - 1 },
       },
     },
-    env: {
-      type: 'object',
-      propertyNames: { pattern: '^[A-Za-z_][A-Za-z0-9_]*$', mustBe: 'the name of an environment variable' },
-      additionalProperties: { type: 'string', pattern: '^[^\\u0000]*$', mustBe: 'text without NUL' },
-    },
+    env: environment,
     limits: {
       type: 'object',
       additionalProperties: false,
       properties: {
-        memoryMb: { type: 'integer', minimum: 6, maximum: 1_048_576 },
+        memoryMb,
         pids: { type: 'integer', minimum: 4, maximum: 1_048_576 },
       },
     },
@@ -92,7 +112,7 @@ export const runtimeSchema = {
     supports: {
       type: 'object',
       additionalProperties: false,
-      properties: { handlers: { type: 'boolean' } },
+      properties: { handlers: { type: 'boolean' }, build: { type: 'boolean' } },
     },
   },
 } as const;

@@ -31,10 +31,35 @@ export interface WarmShim {
   readonly startTimeoutMs?: number;
 }
 
+/** A program made of the code before it can run; once for each version of the code, in the sandbox. */
+export interface RuntimeBuild {
+  /**
+   * Command, run in a fresh copy of the code; what it leaves in `/output` is the artifact, which replaces the code.
+   * `{entrypoint}` stands for the entry point's path. What it writes to descriptor 3 is reported as `runtimeVersion`.
+   */
+  readonly command: readonly string[];
+  /** Default 120,000. */
+  readonly timeoutMs?: number;
+  /** Default 1,024. */
+  readonly memoryMb?: number;
+  /** Environment of the build; it sees nothing of any job. */
+  readonly env?: Readonly<Record<string, string>>;
+}
+
+/** Where a data file of the code may name the entry point, for instance `{ file: 'package.json', field: 'main' }`. */
+export interface EntrypointManifest {
+  /** A JSON file at the top of the code. */
+  readonly file: string;
+  /** The field of it that holds a path. */
+  readonly field: string;
+}
+
 /** What the conformance kit may expect of a runtime. */
 export interface RuntimeSupports {
   /** `handler: "file.function"` is understood. Default false. */
   readonly handlers?: boolean;
+  /** Code that does not build fails with the compiler's words. Default false. */
+  readonly build?: boolean;
 }
 
 /** A runtime as its author writes it. */
@@ -51,6 +76,10 @@ export interface RuntimeDefinition {
   readonly entrypoints: readonly string[];
   /** Extensions of single source files that may be sent instead of an archive, with the dot. Default: those of `entrypoints`. */
   readonly sourceExtensions?: readonly string[];
+  /** Asked before `entrypoints`. */
+  readonly manifest?: EntrypointManifest;
+  /** How a program is made of the code. Without it, the code is what runs. */
+  readonly build?: RuntimeBuild;
   /** Command of a script. `{entrypoint}` stands for the entry point's path. A runtime with a shim may leave it out. */
   readonly run?: readonly string[];
   /** How to keep a process ready. Without it, `run` is spawned anew for each job. */
