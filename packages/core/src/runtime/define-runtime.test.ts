@@ -62,6 +62,7 @@ describe('defineRuntime', () => {
       'image.files.x: "./x" must be a file: URL',
     ],
     ['a file outside the image folder', { image: { context: '/image', files: { '../x': '/x' } } }, 'image.files.../x'],
+    ['a manifest in a folder', { manifest: { file: 'a/b.json', field: 'x' } }, 'must be a file name without folders'],
     ['spaces in an image', { image: 'ruby 3' }, 'image: "ruby 3" must be the name of an image, without spaces'],
     ['a variable with a bad name', { env: { 'A-B': '1' } }, 'env.A-B: is not a valid name'],
     ['no run and no warm', { run: undefined }, 'run: is required where there is no "warm"'],

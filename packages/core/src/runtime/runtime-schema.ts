@@ -42,6 +42,15 @@ export const runtimeSchema = {
       },
     },
     version: { type: 'string', minLength: 1 },
+    manifest: {
+      type: 'object',
+      additionalProperties: false,
+      required: ['file', 'field'],
+      properties: {
+        file: { type: 'string', pattern: '^[A-Za-z0-9._-]+$', mustBe: 'a file name without folders' },
+        field: { type: 'string', minLength: 1 },
+      },
+    },
     entrypoints: {
       type: 'array',
       minItems: 1,

@@ -46,6 +46,11 @@ export interface RuntimeDefinition {
   readonly image: string | ImageBuild;
   /** Version of the language that runs, reported as `runtimeVersion`; a shim that reports its own overrules it. */
   readonly version?: string;
+  /**
+   * Where a data file of the code, JSON at its top, may name the entry point: tried before `entrypoints`. A file that is
+   * not there, or a field that names no file of the code, is passed over.
+   */
+  readonly manifest?: { readonly file: string; readonly field: string };
   /** File names tried in order as a script's entry point, for instance `['main.sh']`. */
   readonly entrypoints: readonly string[];
   /** Extensions of single source files that may be sent instead of an archive, with the dot. Default: those of `entrypoints`. */
