@@ -93,7 +93,8 @@ let text = '';
 process.stdin.setEncoding('utf8').on('data', (chunk) => { text += chunk; }).on('end', () => console.log(text));`;
     const input = { ['__proto__']: { polluted: true }, list: [1, null] };
     expect(JSON.stringify((await script(stream, { input })).result)).toBe(JSON.stringify(input));
-    const lines = "for await (const line of (await import('node:readline')).createInterface({ input: process.stdin })) console.log(line)";
+    const lines =
+      "for await (const line of (await import('node:readline')).createInterface({ input: process.stdin })) console.log(line)";
     expect((await script({ 'index.mjs': lines }, { input: 'one' })).result).toBe('one');
   });
 
@@ -119,10 +120,25 @@ process.exitCode = 5;`;
   });
 
   test.each([
-    ['an exception', 'index.js', '\nfunction f() { throw new TypeError("boom"); }\nf();', 'at f (/function/index.js:2:22)'],
-    ['a rejection', 'index.js', '\nasync function f() { await 1; throw new TypeError("boom"); }\nf();', 'at f (/function/index.js:2:37)'],
+    [
+      'an exception',
+      'index.js',
+      '\nfunction f() { throw new TypeError("boom"); }\nf();',
+      'at f (/function/index.js:2:22)',
+    ],
+    [
+      'a rejection',
+      'index.js',
+      '\nasync function f() { await 1; throw new TypeError("boom"); }\nf();',
+      'at f (/function/index.js:2:37)',
+    ],
     ['an exception of a module', 'index.mjs', 'await 1;\nthrow new TypeError("boom");', 'file:///function/index.mjs:2'],
-    ['an exception later', 'index.js', 'setTimeout(() => {\n  throw new TypeError("boom"); }, 1)', '/function/index.js:2'],
+    [
+      'an exception later',
+      'index.js',
+      'setTimeout(() => {\n  throw new TypeError("boom"); }, 1)',
+      '/function/index.js:2',
+    ],
   ])('%s is reported as Node does', async (_, path, code, frame) => {
     const result = await script({ [path]: code });
     expect(result).toMatchObject({ status: 'FAILED', exitCode: 1, stderr: withoutShim });
@@ -205,13 +221,18 @@ fs.readFile('/etc/hostname', () => {
     expect(denied).toEqual(['EPERM', 'EPERM', 'EPERM']);
     // The streams, and what belongs to the process itself: no socket, nothing of the supervisor.
     for (const [fd, target] of open) {
-      expect([fd, target]).toEqual([fd, expect.stringMatching(/^pipe:|^anon_inode:|^\/dev\/null$|payload\.json$|^\/proc\//)]);
+      expect([fd, target]).toEqual([
+        fd,
+        expect.stringMatching(/^pipe:|^anon_inode:|^\/dev\/null$|payload\.json$|^\/proc\//),
+      ]);
     }
     expect(open.filter(([, target]) => target.includes('socket'))).toEqual([]);
   });
 
   test('has no environment but its own', async () => {
-    const { result } = await script('console.log(JSON.stringify(Object.keys(process.env).sort()))', { functionId: 'f' });
+    const { result } = await script('console.log(JSON.stringify(Object.keys(process.env).sort()))', {
+      functionId: 'f',
+    });
     expect(result).toEqual(
       expect.arrayContaining(['FUNCTION_ID', 'HOME', 'JOB_ID', 'OUTPUT_DIR', 'PATH', 'PAYLOAD', 'PAYLOAD_FILE']),
     );
@@ -263,7 +284,11 @@ exports.handler = async (event, context) => {
   test.each([
     ['index.handler', { 'index.mjs': 'await 1;\nexport const handler = () => "mjs";' }, 'mjs'],
     ['index.handler', { 'index.cjs': 'exports.handler = () => "cjs";' }, 'cjs'],
-    ['app.go', { 'app.js': 'await 1;\nexport async function go() { return "type"; }', 'package.json': '{"type":"module"}' }, 'type'],
+    [
+      'app.go',
+      { 'app.js': 'await 1;\nexport async function go() { return "type"; }', 'package.json': '{"type":"module"}' },
+      'type',
+    ],
     ['lib/app.go', { 'lib/app.js': 'module.exports.go = () => "folder";' }, 'folder'],
     ['lib.app.go', { 'lib/app.js': 'module.exports = new (class { x = "this"; go() { return this.x; } })();' }, 'this'],
     ['app.go', { 'app.mjs': 'export default { go: () => "default" };' }, 'default'],
@@ -272,11 +297,17 @@ exports.handler = async (event, context) => {
   });
 
   test('may answer by callback, once', async () => {
-    const late = 'exports.handler = (event, context, callback) => { setTimeout(() => { callback(null, event); callback(null, 9); }, 5); }';
+    const late =
+      'exports.handler = (event, context, callback) => { setTimeout(() => { callback(null, event); callback(null, 9); }, 5); }';
     expect(await handler(late, 4)).toMatchObject({ status: 'SUCCESS', result: 4 });
     const failing = 'exports.handler = (event, context, callback) => { callback(new Error("by callback")); }';
-    expect(await handler(failing)).toMatchObject({ status: 'FAILED', exitCode: 1, stderr: expect.stringContaining('by callback') });
-    const promise = 'exports.handler = async (event, context, callback) => { setTimeout(callback, 1000, null, 1); return 2; }';
+    expect(await handler(failing)).toMatchObject({
+      status: 'FAILED',
+      exitCode: 1,
+      stderr: expect.stringContaining('by callback'),
+    });
+    const promise =
+      'exports.handler = async (event, context, callback) => { setTimeout(callback, 1000, null, 1); return 2; }';
     expect(await handler(promise)).toMatchObject({ result: 2 });
   });
 
@@ -313,8 +344,16 @@ exports.handler = async (event, context) => {
   });
 
   test.each([
-    ['throws', 'exports.handler = function f() { throw new RangeError("boom", { cause: new Error("why") }); }', 'at exports.handler.f'],
-    ['rejects', 'exports.handler = async function f() { await 1; throw new RangeError("boom", { cause: new Error("why") }); }', 'at f'],
+    [
+      'throws',
+      'exports.handler = function f() { throw new RangeError("boom", { cause: new Error("why") }); }',
+      'at exports.handler.f',
+    ],
+    [
+      'rejects',
+      'exports.handler = async function f() { await 1; throw new RangeError("boom", { cause: new Error("why") }); }',
+      'at f',
+    ],
     ['cannot be loaded', 'throw new RangeError("boom", { cause: new Error("why") })', 'at Object.<anonymous>'],
   ])('that %s fails with its stack and no other', async (_, code, frame) => {
     const result = await handler(code);
@@ -327,7 +366,9 @@ exports.handler = async (event, context) => {
   });
 
   test('whose promise nothing can settle ends at once', async () => {
-    const result = await handler('exports.handler = () => new Promise(() => {})', null, 'index.handler', { timeoutMs: 20_000 });
+    const result = await handler('exports.handler = () => new Promise(() => {})', null, 'index.handler', {
+      timeoutMs: 20_000,
+    });
     expect(result).toMatchObject({ status: 'FAILED', exitCode: 1 });
     expect(result.stderr).toContain('never finished');
   });

@@ -42,7 +42,10 @@ function receive() {
   const buffer = Buffer.allocUnsafeSlow(MAX_MESSAGE_BYTES);
   for (;;) {
     try {
-      return buffer.toString('utf8', 0, readSync(CONTROL, buffer, 0, MAX_MESSAGE_BYTES, null)).split('\0').slice(0, -1);
+      return buffer
+        .toString('utf8', 0, readSync(CONTROL, buffer, 0, MAX_MESSAGE_BYTES, null))
+        .split('\0')
+        .slice(0, -1);
     } catch (error) {
       if (error.code !== 'EINTR') throw error;
     }
@@ -195,7 +198,10 @@ function startAnew(job, path) {
   if (!job.handler && process.execve) process.execve(process.execPath, [process.execPath, path], env);
   const own = [__filename, stringify({ ...job, keep: false, env: Object.keys(job.env) })];
   const { spawnSync } = require('child_process');
-  const { status, signal, error } = spawnSync(process.execPath, job.handler ? own : [path], { env, stdio: [0, 1, 2, RESULT] });
+  const { status, signal, error } = spawnSync(process.execPath, job.handler ? own : [path], {
+    env,
+    stdio: [0, 1, 2, RESULT],
+  });
   if (error) throw error;
   if (signal) process.kill(process.pid, signal);
   exit(status ?? 1);
@@ -243,7 +249,8 @@ class HandlerProcess {
     this.#name = handler;
     // Nothing is left that could settle the promise.
     process.on('beforeExit', () => {
-      if (this.#pending) this.#failed(new HandlerError(`handler '${this.#name}' never finished: nothing is left to wait for`));
+      if (this.#pending)
+        this.#failed(new HandlerError(`handler '${this.#name}' never finished: nothing is left to wait for`));
     });
   }
 
@@ -316,14 +323,23 @@ class HandlerProcess {
 
   #end(code) {
     if (!this.#job.keep) exit(code);
-    send(`END ${code}`);
-    // From here to the next job the process stands still: nothing of the event loop runs.
-    const message = receive();
-    if (message[0] !== 'RUN') exit(0);
-    const job = toJob(message);
+    const job = this.#next(code);
     process.chdir(WORK_DIR);
     setEnvironment(job.env, this.#env);
     this.call(job);
+  }
+
+  /** From here to the next job the process stands still: nothing of the event loop runs. */
+  #next(code) {
+    let message = [];
+    try {
+      send(`END ${code}`);
+      message = receive();
+    } catch {
+      // The supervisor wants no further job of this process.
+    }
+    if (message[0] !== 'RUN') exit(code);
+    return toJob(message);
   }
 }
 
@@ -369,7 +385,10 @@ function contextOf({ deadline, memoryMb, env }) {
 function describe(error) {
   if (error instanceof HandlerError) return error.message;
   const text = error instanceof Error ? require('util').inspect(error) : `Uncaught ${require('util').inspect(error)}`;
-  return text.split('\n').filter((line) => !line.includes(__filename)).join('\n');
+  return text
+    .split('\n')
+    .filter((line) => !line.includes(__filename))
+    .join('\n');
 }
 
 function writeAll(fd, text) {
@@ -394,7 +413,6 @@ async function main() {
   }
   const uid = Number(process.env.NANOGRID_UID);
   for (const name of ['NANOGRID_UID', 'NANOGRID_PRELOAD']) delete process.env[name];
-  await getReady();
   warmUp();
   send(`READY ${process.versions.node}`);
   becomeJob(await waitForJob(), uid);

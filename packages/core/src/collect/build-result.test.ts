@@ -26,6 +26,8 @@ const well: RunReport = {
   resultBytes: 0,
   result: Buffer.alloc(0),
   workFiles: new Map(),
+  kept: false,
+  uses: 0,
   memory: {
     startBytes: 0,
     endBytes: 0,
@@ -35,6 +37,7 @@ const well: RunReport = {
     cacheEndBytes: 0,
     cacheMaxBytes: 0,
     heldMaxBytes: 0,
+    heldBeforeBytes: 0,
   },
 };
 

@@ -10,14 +10,16 @@ export async function withContainer<T>(
   parts: Pick<PipelineParts, 'pool' | 'memory' | 'log'>,
   { job, runtime, memoryMb, clock, signal }: JobRun,
   code: ExtractedCode,
-  { network }: Pick<ExecSpec, 'network'>,
+  { network, reuse }: Pick<ExecSpec, 'network' | 'reuse'>,
   use: (container: Container) => Promise<T>,
 ): Promise<T> {
   const returnMemory = await parts.memory.take(memoryMb, signal);
   try {
     // Without an id the function is its code.
     const owner = job.functionId ?? `${job.code.bucket ?? ''}/${job.code.key}`;
-    const binding = JSON.stringify([runtime.name, owner, code.digest, memoryMb, network]);
+    // A job that wants a container of its own must not meet one that others have used.
+    const alone = reuse === 'never' ? [reuse] : [];
+    const binding = JSON.stringify([runtime.name, owner, code.digest, memoryMb, network, ...alone]);
     const { container, start, buildMs } = await parts.pool.acquire(
       { runtime, outside: network === 'internet', binding, code, memoryMb },
       signal,
