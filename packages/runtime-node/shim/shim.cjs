@@ -116,12 +116,12 @@ function forgetShim() {
 
 /**
  * A script whose event loop is empty ends as by `process.exit`, without taking Node apart first. Its own listeners run
- * before. A script whose top level still waits is left to Node, which says so.
+ * before.
  */
 function endQuickly() {
   const last = () => {
     const code = process.exitCode ?? 0;
-    if (code !== 13 && process.listeners('exit').at(-1) === last) process.reallyExit(code);
+    if (process.listeners('exit').at(-1) === last) process.reallyExit(code);
   };
   process.on('beforeExit', () => process.removeListener('exit', last).on('exit', last));
 }
