@@ -23,6 +23,8 @@ try {
       npm('install', '--silent', '--no-bin-links', '--omit=dev', '--omit=optional', '--prefix', app, ...tarballs);
       npm('install', '--silent', '--no-bin-links', '--no-save', '--prefix', app, `@libsql/linux-${process.arch}-gnu`);
       rmSync(join(app, 'node_modules/.package-lock.json'), { force: true });
+      // Too large for a build folder: its program is handed over beside it, below.
+      rmSync(join(app, `node_modules/node-linux-${process.arch}`), { recursive: true, force: true });
     } finally {
       rmSync(packed, { recursive: true, force: true });
     }
@@ -30,7 +32,7 @@ try {
     const { createDockerClient, ImageStore } = await import('@nanogrid/core');
     const told = new Set();
     const store = new ImageStore(createDockerClient(undefined));
-    // What the Node runtime builds its image with: too large for the folder itself.
+    // What the Node runtime builds its image with.
     const program = `node_modules/node-linux-${process.arch}/bin/node`;
     const files = existsSync(join(ROOT, program)) ? { [`app/${program}`]: join(ROOT, program) } : {};
     const source = { name: 'worker', image: { name: 'nanogrid/worker', context, files } };

@@ -149,7 +149,7 @@ exports.handler = async (event, context) => {
   const between = ticks.filter((at) => at > ended).length;
   process.env.LEFT ??= context.jobId;
   const seen = [++calls, between, process.cwd(), process.env.LEFT === context.jobId, process.env.JOB_ID === context.jobId,
-    require('fs').readFileSync(process.env.PAYLOAD_FILE, 'utf8') === JSON.stringify(event), context.getRemainingTimeInMillis() > 0];
+    require('fs').readFileSync(process.env.PAYLOAD_FILE, 'utf8') === JSON.stringify(event), context.getRemainingTimeInMillis() > 0, 'PAYLOAD' in process.env];
   process.chdir('/');
   if (event === 'throw') throw new Error('thrown');
   if (event === 'exit') process.exit(3);
@@ -160,7 +160,7 @@ exports.handler = async (event, context) => {
 
   test('finds what it kept, and its event loop stands still between jobs', async () => {
     const key = await worker.put({ 'index.js': code });
-    const seen = (calls: number) => [calls, 0, '/function', calls === 1, true, true, true];
+    const seen = (calls: number, payload = true) => [calls, 0, '/function', calls === 1, true, true, true, payload];
     expect((await kept(key, 'a')).result).toEqual(seen(1));
     // Meanwhile another job of another function: time passes.
     await handler('all.nil');
@@ -168,6 +168,8 @@ exports.handler = async (event, context) => {
     const thrown = await kept(key, 'throw');
     expect(thrown).toMatchObject({ status: 'FAILED', exitCode: 1, stderr: expect.stringContaining('Error: thrown') });
     expect((await kept(key, 'c')).result).toEqual(seen(4));
+    // Too large for the environment: the variable of the job before is gone.
+    expect((await kept(key, 'x'.repeat(40_000))).result).toEqual(seen(5, false));
     expect(await kept(key, 'exit')).toMatchObject({ status: 'FAILED', exitCode: 3 });
     expect((await kept(key, 'd')).result).toEqual(seen(1));
   });

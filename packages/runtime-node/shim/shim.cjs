@@ -93,12 +93,21 @@ async function waitForJob() {
 
 // --- becoming the job ---
 
-/** For good, and in every thread: the C library changes all of them. */
+/**
+ * For good, and in every thread: the C library changes all of them. False, with nothing changed, where this build of
+ * Node refuses to (Debian's does, for what its I/O library might do).
+ */
 function dropPrivileges(uid) {
-  process.setgroups([]);
+  try {
+    process.setgroups([]);
+  } catch (error) {
+    if (error.code === 'ERR_INVALID_STATE') return false;
+    throw error;
+  }
   process.setgid(uid);
   process.setuid(uid);
   process.chdir(WORK_DIR);
+  return true;
 }
 
 /** Sets a job's environment: what the job before had, and this one has not, is taken out. */
@@ -128,17 +137,16 @@ function endQuickly() {
 
 /**
  * Starts Node anew where the job's environment holds what it reads at its start only. A handler's process needs a
- * descriptor beyond the three that survive `execve`, so it is a child, and is not kept. Never returns.
+ * descriptor beyond the three that survive `execve`, so it is a child, and is not kept; so is that of a Node that cannot
+ * change its user: `user` is then whom the child belongs to from its first instruction. Never returns.
  */
-function startAnew(job, path) {
+function startAnew(job, path, user) {
   const env = { ...process.env, ...job.env };
-  if (!job.handler && process.execve) process.execve(process.execPath, [process.execPath, path], env);
+  if (!job.handler && !user && process.execve) process.execve(process.execPath, [process.execPath, path], env);
   const own = [__filename, stringify({ ...job, keep: false, env: Object.keys(job.env) })];
   const { spawnSync } = require('node:child_process');
-  const { status, signal, error } = spawnSync(process.execPath, job.handler ? own : [path], {
-    env,
-    stdio: [0, 1, 2, RESULT],
-  });
+  const options = { ...user, env, cwd: WORK_DIR, stdio: [0, 1, 2, RESULT] };
+  const { status, signal, error } = spawnSync(process.execPath, job.handler ? own : [path], options);
   if (error) throw error;
   if (signal) process.kill(process.pid, signal);
   exit(status ?? 1);
@@ -151,9 +159,10 @@ function readsAtStart(env) {
 }
 
 function becomeJob(job, uid) {
-  dropPrivileges(uid);
-  if (!(job.handler && job.keep)) closeSync(CONTROL);
+  const dropped = dropPrivileges(uid);
+  if (!(dropped && job.handler && job.keep)) closeSync(CONTROL);
   const path = `${WORK_DIR}/${job.entrypoint}`;
+  if (!dropped) startAnew(job, path, { uid, gid: uid });
   if (readsAtStart(job.env)) startAnew(job, path);
   setEnvironment(job.env, []);
   run(job, path);
