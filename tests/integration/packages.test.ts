@@ -101,6 +101,9 @@ describe('the tarballs', () => {
     expect(filesOf('@nanogrid/runtime-python')).toEqual(expect.arrayContaining(['image/Dockerfile', 'shim/shim.py']));
     expect(filesOf('@nanogrid/runtime-cpp')).toContain('image/Dockerfile');
     expect(filesOf('@nanogrid/runtime-go')).toContain('image/Dockerfile');
+    expect(filesOf('@nanogrid/runtime-node')).toEqual(
+      expect.arrayContaining(['image/Dockerfile', 'shim/shim.cjs', 'shim/get-ready.cjs']),
+    );
     expect(filesOf('nanogrid')).toContain('bin/nanogrid.js');
   });
 });

@@ -11,6 +11,7 @@ export {
 export { local } from '@nanogrid/plugin-local';
 export { cpp } from '@nanogrid/runtime-cpp';
 export { go } from '@nanogrid/runtime-go';
+export { node } from '@nanogrid/runtime-node';
 export { python } from '@nanogrid/runtime-python';
 export { Interruption } from './interruption.js';
 export type { Io, OutputStream } from './io.js';

@@ -4,6 +4,7 @@ import { type LoadedConfig, loadConfig } from '@nanogrid/core';
 import { local } from '@nanogrid/plugin-local';
 import { cpp } from '@nanogrid/runtime-cpp';
 import { go } from '@nanogrid/runtime-go';
+import { node } from '@nanogrid/runtime-node';
 import { python } from '@nanogrid/runtime-python';
 import type { Invocation } from './invocation.js';
 
@@ -14,7 +15,7 @@ export function loadProject({ io, globals }: Pick<Invocation, 'io' | 'globals'>)
     cwd: io.cwd,
     env: io.env,
     // No container waits for a language that may never be asked for; its image is made with its first job.
-    defaults: { runtimes: [python(), cpp({ poolSize: 0 }), go({ poolSize: 0 })], plugins: [local()] },
+    defaults: { runtimes: [python(), node(), cpp({ poolSize: 0 }), go({ poolSize: 0 })], plugins: [local()] },
     ...(globals.config === undefined ? {} : { configFile: globals.config }),
     ...(environment === undefined ? {} : { environment }),
   });

@@ -142,7 +142,7 @@ describe('config', () => {
       valid: true,
       file: join(folder, 'nanogrid.config.json'),
       environments: ['production'],
-      runtimes: ['python', 'cpp', 'go'],
+      runtimes: ['python', 'node', 'cpp', 'go'],
       plugins: ['@nanogrid/plugin-local'],
     });
   });

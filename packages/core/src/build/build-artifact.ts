@@ -131,6 +131,7 @@ function specOf(task: BuildTask, timeoutMs: number, { graceMs, maxLogBytes }: Co
     maxStdoutBytes: maxLogBytes,
     maxStderrBytes: maxLogBytes,
     network: 'none',
+    reuse: 'never',
     workFiles: [],
   };
 }

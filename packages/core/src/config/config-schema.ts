@@ -69,11 +69,7 @@ const ranges = (description: string, fallback: readonly string[]) => ({
   default: fallback,
 });
 
-<<<<<<< HEAD
-const { worker, http, job, code, output, sandbox, network, pool, reuse } = DEFAULTS;
-=======
-const { worker, http, job, code, build, output, sandbox, network, pool } = DEFAULTS;
->>>>>>> h-build
+const { worker, http, job, code, build, output, sandbox, network, pool, reuse } = DEFAULTS;
 
 /** The settings, which the base and every overlay may give. */
 export const settingsProperties = {

@@ -9,17 +9,8 @@ import { relayAddress, withoutCredentials } from '../network/ai-relay.js';
 import { type NetworkGrant, networkGrant } from '../network/network-grant.js';
 import { INPUT_FILE } from '../pool/container-spec.js';
 import type { Runtime } from '../runtime/runtime.js';
-
-<<<<<<< HEAD
-
 import type { ExecSpec, ReuseMode } from './exec-spec.js';
-
-=======
-
-import type { ExecSpec } from './exec-spec.js';
 import { findEntrypoint } from './find-entrypoint.js';
-
->>>>>>> h-build
 
 /** Inputs up to this many bytes are also given as `PAYLOAD`; one string of an environment may have 128 KiB in Linux. */
 const MAX_PAYLOAD_VARIABLE_BYTES = 32 << 10;
@@ -55,7 +46,6 @@ export function buildSpec(
   };
 }
 
-<<<<<<< HEAD
 /** A script's process ends with the script: there is nothing to keep but its container. */
 function reuseMode(job: Job, runtime: Runtime, reuse: CoreConfig['reuse']): ReuseMode {
   const own = job.functionId !== undefined && Object.hasOwn(reuse.functions, job.functionId);
@@ -64,24 +54,6 @@ function reuseMode(job: Job, runtime: Runtime, reuse: CoreConfig['reuse']): Reus
   return mode === 'process' && job.handler === undefined ? 'container' : mode;
 }
 
-function findEntrypoint(runtime: Runtime, code: ExtractedCode): string {
-  const paths = new Set(code.files.map(({ path }) => path));
-  const found = runtime.entrypoints.find((name) => paths.has(name));
-  if (found !== undefined) return found;
-  const expected = runtime.entrypoints.join(' or ');
-  const nested = code.files.find(({ path }) => runtime.entrypoints.some((name) => path.endsWith(`/${name}`)));
-  const where = nested ? `it has ${JSON.stringify(nested.path)}, which must lie at the top` : `it has ${listing(code)}`;
-  throw new NanoGridError('NG_ENTRYPOINT_MISSING', `the code has no ${expected}; ${where}`);
-}
-
-function listing(code: ExtractedCode): string {
-  const top = [...new Set(code.files.map(({ path }) => path.split('/', 1)[0] as string))].sort();
-  const shown = top.slice(0, 5).map((name) => JSON.stringify(name));
-  return `${shown.join(', ') || 'no files'}${top.length > 5 ? ` and ${top.length - 5} more` : ''}`;
-}
-
-=======
->>>>>>> h-build
 function commandOf(runtime: Runtime, entrypoint: string): readonly string[] {
   return (runtime.run ?? []).map((argument) => argument.replaceAll('{entrypoint}', entrypoint));
 }

@@ -14,6 +14,10 @@ const insideCode = {
   pattern: '^(?!/)(?!(.*/)?\\.{1,2}(/|$))[^\\u0000\\\\]+$',
   mustBe: 'the path of a file inside the function’s code',
 } as const;
+const contextPath = {
+  pattern: '^(?!/)(?!(.*/)?(\\.{1,2})?(/|$))[^\\u0000\\\\]+$',
+  mustBe: 'the path of a file in the build folder',
+} as const;
 
 /** JSON Schema (draft 7) of `RuntimeDefinition`. */
 export const runtimeSchema = {
@@ -42,7 +46,11 @@ export const runtimeSchema = {
       mustBe: 'the name of an image, without spaces',
       additionalProperties: false,
       required: ['context'],
-      properties: { name: { type: 'string', minLength: 1 }, context: location },
+      properties: {
+        name: { type: 'string', minLength: 1 },
+        context: location,
+        files: { type: 'object', propertyNames: contextPath, additionalProperties: location },
+      },
     },
     version: { type: 'string', minLength: 1 },
     entrypoints: {

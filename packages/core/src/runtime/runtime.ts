@@ -6,6 +6,11 @@ export interface ImageBuild {
   readonly name?: string;
   /** Folder with a `Dockerfile`, as a `file:` URL (`new URL('../image/', import.meta.url)`) or an absolute path. */
   readonly context: URL | string;
+  /**
+   * Further files, put into the context beside the `Dockerfile`: path in the context to `file:` URL or absolute path.
+   * They count in the digest. For what is not in the folder itself, such as a program of another package.
+   */
+  readonly files?: Readonly<Record<string, URL | string>>;
 }
 
 /** How a process of the language is kept ready, so that a job does not pay for the language's own start. */
