@@ -2,7 +2,7 @@ import assert from 'node:assert/strict';
 import { tmpdir } from 'node:os';
 import { test } from 'node:test';
 import {
-  createGuardedHooks,
+  createHooks,
   createPluginHost,
   type ExecSpec,
   type Job,
@@ -15,11 +15,12 @@ import { __identifier__ } from './index.js';
 async function hooksWith(options?: Parameters<typeof __identifier__>[0]) {
   const plugins = [__identifier__(options)];
   const { config } = await loadConfig({ cwd: tmpdir(), overrides: { plugins } });
-  const hooks = createGuardedHooks({ log, signal: new AbortController().signal });
+  const hooks = createHooks();
   await createPluginHost({ config, hooks, log, plugins });
   return hooks;
 }
 
+/** As much of it as this plugin looks at. */
 const spec = { env: { PAYLOAD: '1' } } as unknown as ExecSpec;
 const job = { id: 'job-1' } as Job;
 
