@@ -7,7 +7,7 @@ import { withoutComments } from './import-boundaries.mjs';
 const MAX_BYTES = 2 * 1024 * 1024;
 const CODE = /\.(?:ts|mts|js|mjs|c|h|py|go)$/;
 const JS_CODE = /\.(?:ts|mts|js|mjs)$/;
-const CORE_SOURCE = /^packages\/core\/src\/(?!.*\.test\.)/;
+const CORE_SOURCE = /^packages\/core\/(?:src\/(?!.*\.test\.)|supervisor\/.*\.[ch]$|schema\/)/;
 
 /** Written in pieces, so that this file does not hold what it looks for. */
 function words(...pieces) {
@@ -25,6 +25,7 @@ const hosts = words(
   ['index', '\\.docker\\.io'],
   ['ghcr', '\\.io'],
 );
+/** Names that mean nothing else. */
 const languages = words(
   ['pyth', 'on'],
   ['pi', 'p3?'],
@@ -34,9 +35,43 @@ const languages = words(
   ['gol', 'ang'],
   ['no', 'dejs(?!\\.)'],
   ['javas', 'cript'],
+  ['ja', 'va'],
   ['c', 'pp'],
+  ['[cg]', '\\+\\+'],
+  ['c', 'sharp'],
+  ['dot', 'net'],
   ['ru', 'st'],
+  ['car', 'go'],
   ['lu', 'a'],
+  ['kot', 'lin'],
+  ['sca', 'la'],
+  ['has', 'kell'],
+  ['erl', 'ang'],
+  ['eli', 'xir'],
+  ['jul', 'ia'],
+  ['oca', 'ml'],
+  ['co', 'bol'],
+);
+/** Words of their own as well: only where a whole text, with or without a version, or a key is such a name. */
+const shortNames = words(['no', 'de'], ['g', 'o']);
+const extensions = words(
+  ['p', 'y'],
+  ['r', 'b'],
+  ['p', 'l'],
+  ['g', 'o'],
+  ['c', 'pp'],
+  ['c', 'c'],
+  ['ja', 'va'],
+  ['r', 's'],
+);
+const languagePattern = new RegExp(
+  [
+    `(?<![a-z])(?:${languages})(?![a-z])`,
+    `(['"\`])(?:${shortNames})(?:\\d[\\w.]*)?\\1`,
+    `(?<!['"\`\\w.])(?:${shortNames})\\d*\\??:(?!:)`,
+    `\\.(?:${extensions})(?=['"\`])`,
+  ].join('|'),
+  'i',
 );
 
 const RULES = [
@@ -56,7 +91,7 @@ const RULES = [
   {
     what: "names a language in core's code",
     files: CORE_SOURCE,
-    pattern: new RegExp(`(?<![a-z])(?:${languages})(?![a-z])`, 'i'),
+    pattern: languagePattern,
     // A comment may give an example; code may not know it.
     read: withoutComments,
   },

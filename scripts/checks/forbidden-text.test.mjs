@@ -27,6 +27,13 @@ describe('checkForbiddenText', () => {
     ['packages/x/src/a.c', `/* TO${'DO */'}`, 'marks unfinished work'],
     ['packages/core/src/a.ts', `const name = '${'pyth'}on3';`, "names a language in core's code"],
     ['packages/core/src/a.ts', `if (runtime === "${'Ru'}by") x();`, "names a language in core's code"],
+    ['packages/core/src/a.ts', `if (name === '${'no'}de') x();`, "names a language in core's code"],
+    ['packages/core/src/a.ts', `const alias = "${'g'}o1.x";`, "names a language in core's code"],
+    ['packages/core/src/a.ts', `const sizes = { ${'g'}o: 1 };`, "names a language in core's code"],
+    ['packages/core/src/a.ts', `const entry = 'main.${'p'}y';`, "names a language in core's code"],
+    ['packages/core/src/a.ts', `const compiler = 'g${'++'}';`, "names a language in core's code"],
+    ['packages/core/supervisor/a.c', `execv("/usr/bin/${'pe'}rl", a);`, "names a language in core's code"],
+    ['packages/core/schema/a.json', `{"enum": ["${'ja'}va"]}`, "names a language in core's code"],
   ])('%s: %s is found', (path, text, problem) => {
     expect(check(path, text)).toEqual([expect.stringContaining(problem)]);
   });
@@ -36,6 +43,10 @@ describe('checkForbiddenText', () => {
     ['packages/core/src/a.test.ts', `'${'pyth'}on'`],
     ['packages/runtime-x/src/a.ts', `'${'pyth'}on'`],
     ['packages/core/src/a.ts', 'const trust = pipeline(cpu, skipped);'],
+    [
+      'packages/core/src/a.ts',
+      "import { x } from 'node:fs'; const node = go(a, 'node_modules', 'go on'); ok ? go : node;",
+    ],
     ['a.bin', `\0 TO${'DO'}`],
   ])('%s: %s is allowed', (path, text) => {
     expect(check(path, text)).toEqual([]);

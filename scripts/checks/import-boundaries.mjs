@@ -8,6 +8,8 @@ const SOURCE = /\.(?:ts|mts|js|mjs)$/;
 const TEST = /\.test\./;
 const IMPORT = /(?<![.\w])(?:from|import)\s*\(?\s*"(\d+)"/g;
 const CORE = '@nanogrid/core';
+/** Runs a whole worker, with the embedded twins; no worker ever loads it. */
+const TESTKIT = 'runtime-testkit';
 
 /**
  * @param {string} root the repository
@@ -46,7 +48,7 @@ function reasonInside(root, home, file, specifier) {
   if (isOwn(specifier)) {
     if (isDeep(specifier)) return 'is no public entry of its package';
     if (home === 'core') return 'is imported by core, which imports no other package';
-    if (/^(?:runtime|plugin)-/.test(home) && specifier !== CORE && !isTestkit(file, specifier)) {
+    if (/^(?:runtime|plugin)-/.test(home) && home !== TESTKIT && specifier !== CORE && !isTestkit(file, specifier)) {
       return `is imported by ${home}, which may import ${CORE} only`;
     }
   }
@@ -55,7 +57,7 @@ function reasonInside(root, home, file, specifier) {
 
 /** A runtime's tests may run the conformance kit on it. */
 function isTestkit(file, specifier) {
-  return TEST.test(file) && specifier === '@nanogrid/runtime-testkit';
+  return TEST.test(file) && specifier === `@nanogrid/${TESTKIT}`;
 }
 
 function isOwn(specifier) {

@@ -8,7 +8,7 @@ let root;
 beforeEach(() => {
   root = mkdtempSync(join(tmpdir(), 'nanogrid-boundaries-'));
   write('package.json', JSON.stringify({ devDependencies: { vitest: '*' } }));
-  for (const name of ['core', 'runtime-x', 'cli']) {
+  for (const name of ['core', 'runtime-x', 'runtime-testkit', 'cli']) {
     const dependencies = { ajv: '*', ...(name !== 'core' && { '@nanogrid/core': '*', '@nanogrid/plugin-y': '*' }) };
     write(`packages/${name}/package.json`, JSON.stringify({ name: `@nanogrid/${name}`, dependencies }));
   }
@@ -35,6 +35,7 @@ describe('checkImportBoundaries', () => {
     ['packages/core/src/a.ts', "import { test } from 'vitest';", 'dependencies'],
     ['packages/runtime-x/src/a.ts', "import type { X } from '@nanogrid/plugin-y';", 'may import @nanogrid/core only'],
     ['packages/runtime-x/src/a.ts', "import { x } from '@nanogrid/core/dist/x.js';", 'no public entry'],
+    ['packages/runtime-x/src/a.ts', "import { x } from '@nanogrid/runtime-testkit';", 'may import @nanogrid/core only'],
     ['packages/cli/src/a.ts', "import { x } from '@nanogrid/core/dist/x.js';", 'no public entry'],
     ['packages/cli/src/a.ts', "type X = import('../../core/src/x.js').X;", 'leaves its package'],
     ['tests/a.test.ts', "import { x } from '../packages/core/src/x.js';", "reaches into a package's files"],
@@ -53,6 +54,7 @@ describe('checkImportBoundaries', () => {
     ['packages/core/src/a.test.ts', "import { test } from 'vitest';"],
     ['packages/runtime-x/src/a.ts', "import { x } from '@nanogrid/core';"],
     ['packages/cli/src/a.ts', "import { x } from '@nanogrid/plugin-y';"],
+    ['packages/runtime-testkit/src/a.ts', "import { x } from '@nanogrid/plugin-y';"],
     ['tests/a.test.ts', "import { x } from '@nanogrid/core'; import y from 'anything';"],
   ])('%s: %s is allowed', (path, line) => {
     expect(check(path, line)).toEqual([]);

@@ -1,14 +1,16 @@
 /** The packages as they are published: packed, installed into an empty project elsewhere, and used there. */
 
 import { spawn } from 'node:child_process';
-import { mkdir, mkdtemp, readdir, readFile, rm, writeFile } from 'node:fs/promises';
+import { cp, mkdir, mkdtemp, readdir, readFile, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
-import { join } from 'node:path';
+import { join, relative } from 'node:path';
 import { text } from 'node:stream/consumers';
 import { fileURLToPath } from 'node:url';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
+import { scriptOf } from '../support/documented.js';
 
 const ROOT = fileURLToPath(new URL('../../', import.meta.url));
+const INSTALL = ['install', '--no-audit', '--no-fund', '--prefer-offline'];
 const TSC = join(ROOT, 'node_modules/typescript/bin/tsc');
 
 interface Packed {
@@ -28,6 +30,8 @@ let root: string;
 /** An empty project with the tarballs installed. */
 let project: string;
 let packages: readonly Packed[];
+/** What this repository is developed with, by name. */
+let tools: Readonly<Record<string, string>>;
 
 beforeAll(async () => {
   root = await mkdtemp(join(tmpdir(), 'nanogrid-packages-test-'));
@@ -40,7 +44,10 @@ beforeAll(async () => {
   packages = JSON.parse(packed.out) as Packed[];
   await writeFile(join(project, 'package.json'), '{"name": "project", "private": true, "type": "module"}');
   const paths = packages.map(({ filename }) => join(tarballs, filename));
-  const installed = await call(project, 'npm', 'install', '--no-audit', '--no-fund', '--prefer-offline', ...paths);
+  tools = (JSON.parse(await readFile(join(ROOT, 'package.json'), 'utf8')) as { devDependencies: typeof tools })
+    .devDependencies;
+  const compiler = ['typescript', '@types/node'].map((name) => `${name}@${tools[name]}`);
+  const installed = await call(project, 'npm', ...INSTALL, ...paths, ...compiler);
   expect(installed, installed.err).toMatchObject({ exitCode: 0 });
 });
 
@@ -85,7 +92,7 @@ describe('the tarballs', () => {
     const unwanted = /\.test\.|\.test-support\.|\.test\.util\.|tsbuildinfo|__pycache__|\.pyc$|(?<!\.d)\.ts$|\.o$/;
     for (const { name, files } of packages) {
       expect(
-        files.map(({ path }) => path).filter((path) => unwanted.test(path)),
+        files.map(({ path }) => path).filter((path) => unwanted.test(path) && !path.startsWith('templates/')),
         name,
       ).toEqual([]);
     }
@@ -104,7 +111,10 @@ describe('the tarballs', () => {
     expect(filesOf('@nanogrid/runtime-node')).toEqual(
       expect.arrayContaining(['image/Dockerfile', 'shim/shim.cjs', 'shim/get-ready.cjs']),
     );
-    expect(filesOf('nanogrid')).toContain('bin/nanogrid.js');
+    const templates = ['runtime', 'plugin'].map((kind) => `templates/${kind}/src/index.ts`);
+    expect(filesOf('nanogrid')).toEqual(expect.arrayContaining(['bin/nanogrid.js', ...templates]));
+    const reference = ['shell/main.sh', 'python/main.py'].map((path) => `reference/${path}`);
+    expect(filesOf('@nanogrid/runtime-testkit')).toEqual(expect.arrayContaining(reference));
   });
 });
 
@@ -175,3 +185,78 @@ export default defineConfig({
     expect(printed.out).toMatch(/"slots": ?8/);
   });
 });
+
+/** Does what a page of documentation says, in the project; `npm install` takes the packages that were packed here. */
+async function follow(page: string): Promise<Ended> {
+  const script = await scriptOf(new URL(`../../docs/${page}`, import.meta.url));
+  const paths = packages.map(({ filename }) => `'${join(root, 'tarballs', filename)}'`).join(' ');
+  // What is not ours lies in the project already; copied as links, it need not be unpacked once more.
+  const install = `cp -al ../node_modules . && command npm ${INSTALL.join(' ')} --no-save ${paths}`;
+  const npm = `npm() { if [ "$*" = install ]; then ${install}; else command npm "$@"; fi; }`;
+  return call(project, 'sh', '-c', `${npm}\n${script}`);
+}
+
+// Each compiles, runs the kit or its tests, and installs packages: longer than a test has by default on a busy machine.
+describe('a package of a third party', { timeout: 300_000 }, () => {
+  test('Perl, on an image with nothing of ours: builds, passes the kit, and is installed from its tarball', async () => {
+    const own = join(project, 'runtime-perl');
+    await cp(join(ROOT, 'examples/runtime-perl'), own, { recursive: true });
+    const tested = await call(own, 'npm', 'test');
+    expect(tested, tested.out + tested.err).toMatchObject({ exitCode: 0 });
+    const packed = await call(own, 'npm', 'pack', '--json', '--pack-destination', root);
+    const [{ filename, files }] = JSON.parse(packed.out) as [Packed];
+    expect(files.map(({ path }) => path).sort()).toEqual([
+      'LICENSE',
+      'README.md',
+      'dist/index.d.ts',
+      'dist/index.js',
+      'package.json',
+    ]);
+    const installed = await call(project, 'npm', ...INSTALL, join(root, filename));
+    expect(installed, installed.err).toMatchObject({ exitCode: 0 });
+    const user = join(project, 'user');
+    await mkdir(user);
+    await writeFile(
+      join(user, 'nanogrid.config.ts'),
+      `import { defineConfig, local } from 'nanogrid';
+import perl from 'nanogrid-runtime-perl';
+export default defineConfig({ runtimes: [perl()], plugins: [local()] });`,
+    );
+    await writeFile(join(user, 'sum.pl'), 'my $sum = 0; $sum += $_ for <STDIN> =~ /\\d+/g; print "$sum\\n";');
+    const ran = await call(user, 'npx', '--no', '--', 'nanogrid', 'run', 'sum.pl', '--input', '[20, 22]');
+    expect(ran, ran.err).toMatchObject({ exitCode: 0, out: '42\n' });
+  });
+
+  test('a runtime: docs/write-a-runtime.md, from its first line to its last, makes examples/runtime-lua', async () => {
+    const { exitCode, out, err } = await follow('write-a-runtime.md');
+    expect(exitCode, out + err).toBe(0);
+    expect(out).toContain('\n{"runtime":"lua","input":"hello"}\n');
+    expect(out).toContain('\n{"input":"hello","runtime":"Lua 5.4"}\n');
+    // The kit has passed twice: on what was created, and on what the page makes of it.
+    expect(out.match(/^# pass \d+$/gm)).toEqual(['# pass 21', '# pass 21']);
+    const made = await textsOf(join(project, 'runtime-lua'));
+    expect(made).toEqual(await textsOf(join(ROOT, 'examples/runtime-lua')));
+  });
+
+  test('a plugin: docs/write-a-plugin.md, from its first line to its last', async () => {
+    const { exitCode, out, err } = await follow('write-a-plugin.md');
+    expect(exitCode, out + err).toBe(0);
+    expect(out).toContain('\n"Good morning, Ada!"\n');
+    expect(out).toContain('\n"Hello, Ada!"\n');
+    expect(out.match(/^# pass \d+$/gm)).toEqual(['# pass 3', '# pass 2']);
+    expect(out.trim().split('\n').at(-1)).toMatch(
+      /^{"requestId":".+","functionId":"example","status":"SUCCESS","durationMs":/,
+    );
+  });
+});
+
+/** The files of a package that its author keeps, by path. */
+async function textsOf(folder: string): Promise<Record<string, string>> {
+  const texts: Record<string, string> = {};
+  for (const entry of await readdir(folder, { recursive: true, withFileTypes: true })) {
+    const path = relative(folder, join(entry.parentPath, entry.name));
+    if (!entry.isFile() || /^(?:node_modules|dist|package-lock\.json)(?:\/|$)/.test(path)) continue;
+    texts[path] = await readFile(join(folder, path), 'utf8');
+  }
+  return texts;
+}

@@ -34,6 +34,7 @@ describe('help', () => {
       'images',
       'doctor',
       'config',
+      'create',
       'Examples:',
       '124',
       'NANOGRID_ENV',
@@ -53,6 +54,8 @@ describe('help', () => {
     ['config', 'check'],
     ['config', 'print'],
     ['config', 'schema'],
+    ['create', 'runtime'],
+    ['create', 'plugin'],
   ])('of %s %s has examples, exit codes and the options of all commands', async (...words) => {
     const { exitCode, out } = await call([...words.filter(Boolean), '--help']);
     expect(exitCode).toBe(0);
@@ -62,7 +65,7 @@ describe('help', () => {
   });
 
   test('is shown where a command is missing, which is wrong usage', async () => {
-    for (const argv of [[], ['images'], ['config']]) {
+    for (const argv of [[], ['images'], ['config'], ['create']]) {
       const { exitCode, out, err } = await call(argv);
       expect(exitCode).toBe(2);
       expect(out).toBe('');

@@ -2,6 +2,7 @@
 
 import { Command, CommanderError } from 'commander';
 import { addConfig } from './commands/config.js';
+import { addCreate } from './commands/create.js';
 import { addDoctor } from './commands/doctor.js';
 import { addImages } from './commands/images.js';
 import { addResult } from './commands/result.js';
@@ -45,6 +46,7 @@ export function createProgram({ version, writeOut, writeErr, execute }: ProgramO
   addImages(program, run);
   addDoctor(program, run);
   addConfig(program, run);
+  addCreate(program, run);
   return teach(
     program,
     `
