@@ -32,7 +32,7 @@ export async function startKitWorker(options: KitOptions, features: Readonly<Rec
   const before = new Set((await containers().catch(() => [])).map(({ Id }) => Id));
   const directory = await mkdtemp(join(tmpdir(), 'nanogrid-testkit-'));
   const dataDir = join(directory, 'data');
-  const reuse = { functions: { [KEPT_FUNCTION_ID]: 'process' } };
+  const reuse = { functions: { [KEPT_FUNCTION_ID]: 'process' as const } };
   const overrides = {
     dataDir,
     workDir: join(directory, 'work'),
