@@ -18,6 +18,8 @@ export interface PipelineParts {
   readonly runtimes: RuntimeRegistry;
   readonly codeCache: CodeCache;
   readonly pool: Pool;
+  /** Processors of the engine's machine. */
+  readonly processors: number;
   /** Memory of jobs that run at once, in MiB. */
   readonly memory: Budget;
   /** Answers what jobs ask of the LLM service; undefined where none is configured. */

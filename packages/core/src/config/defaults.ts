@@ -32,6 +32,7 @@ export const DEFAULTS = {
   },
   output: { bucket: 'nanogrid-user-data', maxBytes: 64 * MIB, maxFiles: 256, maxDepth: 16 },
   sandbox: { cpus: 1, pids: 128, diskMb: 128, inodes: 16_384, openFiles: 1_024, preflight: 'warn' },
+  functions: {},
   network: { grants: {}, name: 'nanogrid-egress', dns: ['1.1.1.1', '8.8.8.8'], allow: [], deny: [] },
   pool: { sizes: {}, idleTimeoutMs: 600_000, maxJobs: 10_000 },
 } as const;

@@ -92,6 +92,7 @@ describe('defaults', () => {
         cacheBytes: 2_048 * MIB,
       },
       output: { bucket: 'nanogrid-user-data', maxBytes: 64 * MIB, maxFiles: 256, maxDepth: 16 },
+      functions: {},
       network: { grants: {}, name: 'nanogrid-egress', dns: ['1.1.1.1', '8.8.8.8'], allow: [], deny: [] },
       sandbox: {
         cpus: 1,
