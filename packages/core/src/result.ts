@@ -72,8 +72,11 @@ export interface JobResult {
   phases: Phases;
   /** Peak of this job alone, in bytes. */
   peakMemoryBytes?: number;
-  /** Where the peak came from: the container's counters, or the resident memory of its largest process. */
-  peakMemorySource?: 'cgroup' | 'rusage';
+  /**
+   * Where the peak came from: the container's counters; the same with what a kept process held before this job; or the
+   * resident memory of its largest process.
+   */
+  peakMemorySource?: 'cgroup' | 'cgroup-kept' | 'rusage';
   /** CPU time of the job's processes, user and system, in milliseconds. */
   cpuMs?: number;
   /** The job's memory limit in MiB. */

@@ -1,4 +1,4 @@
-/* What the shim says. Pure, like the decoding of the worker's frames. */
+/* What the shim says, and a process that takes its jobs itself. Pure, like the decoding of the worker's frames. */
 #include <string.h>
 
 #include "decode.h"
@@ -28,6 +28,18 @@ bool answer_decode(const char *text, answer_t *out) {
   }
   if (strcmp(text, "BOUND") == 0) {
     out->kind = ANSWER_BOUND;
+    return true;
+  }
+  if (strcmp(text, "START") == 0) {
+    out->kind = ANSWER_START;
+    return true;
+  }
+  if (strncmp(text, "END ", 4) == 0) {
+    const char *code = text + 4;
+    uint64_t value;
+    if (!take_number(&code, 0, 0xff, &value)) return false;
+    out->kind = ANSWER_END;
+    out->status = (int)value << 8;
     return true;
   }
   if (strncmp(text, "EXIT ", 5) != 0) return false;

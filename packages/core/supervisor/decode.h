@@ -73,6 +73,7 @@ typedef struct {
 typedef struct {
   slice_t fields; /* the strings of ARG and ENV, which were checked, are taken from here */
   size_t arg_count, env_count;
+  bool spare;
 } shim_request_t;
 
 typedef struct {
@@ -93,6 +94,7 @@ typedef struct {
   work_file_request_t work_files[MAX_WORK_FILES];
   size_t work_file_count;
   bool relay;
+  bool reuse, keep, fresh; /* reuse: KEEP was there, keep: and was not 0 */
 } run_request_t;
 
 typedef struct {
@@ -116,11 +118,11 @@ typedef struct {
 /* Reads a frame of a known type. False, with the reason, on one that asks for nothing sensible. */
 bool request_decode(uint8_t type, slice_t payload, request_t *request, problem_t *problem);
 
-/* answers.c: what the shim says */
+/* answers.c: what the shim, a spare or a kept process says */
 typedef struct {
-  enum { ANSWER_READY, ANSWER_BOUND, ANSWER_EXIT } kind;
+  enum { ANSWER_READY, ANSWER_BOUND, ANSWER_START, ANSWER_EXIT, ANSWER_END } kind;
   const char *version; /* READY */
-  int status;          /* EXIT: as wait4 gives it */
+  int status;          /* EXIT and END: as wait4 gives it */
   uint64_t cpu_us, max_rss;
 } answer_t;
 

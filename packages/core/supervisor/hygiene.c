@@ -32,8 +32,9 @@ void signal_job(int sig) {
 }
 
 /* How many processes of the job's user there are: those that this user may signal. The kernel's own word for it, which
- * no process can change, unlike what it shows of itself. One that has ended but was not waited for counts. */
-static size_t count_job(void) {
+ * no process can change, unlike what it shows of itself. One that has ended but was not waited for counts. Each but
+ * `spared` gets the signal; 0 is none. */
+static size_t each_of_job(int sig, pid_t spared) {
   static int proc = -1;
   static char buffer[32768] __attribute__((aligned(8)));
   if (proc < 0) proc = open("/proc", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
@@ -52,7 +53,7 @@ static size_t count_job(void) {
       at += entry->length;
       if (entry->name[0] < '1' || entry->name[0] > '9') continue;
       pid_t pid = (pid_t)strtol(entry->name, NULL, 10);
-      if (pid > 1 && kill(pid, 0) == 0) count++;
+      if (pid > 1 && pid != spared && kill(pid, sig) == 0) count++;
     }
   }
 }
@@ -63,20 +64,23 @@ void reap_children(void) {
   pid_t pid;
   while ((pid = wait4(-1, &status, WNOHANG, &usage)) > 0) {
     shim_check_alive(pid);
-    job_reaped(pid, status,
-               (uint64_t)usage.ru_utime.tv_sec * 1000000 + (uint64_t)usage.ru_utime.tv_usec +
-                   (uint64_t)usage.ru_stime.tv_sec * 1000000 + (uint64_t)usage.ru_stime.tv_usec,
-               (uint64_t)usage.ru_maxrss * 1024);
+    uint64_t cpu_us = (uint64_t)usage.ru_utime.tv_sec * 1000000 + (uint64_t)usage.ru_utime.tv_usec +
+                      (uint64_t)usage.ru_stime.tv_sec * 1000000 + (uint64_t)usage.ru_stime.tv_usec;
+    uint64_t max_rss = (uint64_t)usage.ru_maxrss * 1024;
+    if (!runner_reaped(pid, status, cpu_us, max_rss)) job_reaped(pid, status, cpu_us, max_rss);
   }
 }
+
+size_t kill_job_but(pid_t spared) { return each_of_job(SIGKILL, spared); }
 
 uint64_t kill_everyone(void) {
   uint64_t deadline = now_us() + 5000000;
   size_t left = 0;
   for (int round = 0;; round++) {
     signal_job(SIGKILL);
+    runner_kill();
     reap_children();
-    left = count_job();
+    left = each_of_job(0, 0) + runner_alive();
     if (left == 0 || now_us() > deadline) return left;
     /* A dying process needs a moment to give its memory back. */
     struct pollfd none = {.fd = shim_socket, .events = 0};

@@ -5,6 +5,7 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <signal.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/wait.h>
@@ -15,8 +16,6 @@
 /* CPU time that the waiting process and the supervisor may spend during a job without it being told as the job's. */
 #define CPU_OF_PLATFORM_US 10000
 
-enum { OUT, ERR, RESULT, STREAMS };
-
 static const uint8_t stream_frame[STREAMS] = {FRAME_STDOUT, FRAME_STDERR, FRAME_RESULT};
 static const uint8_t stream_total[STREAMS] = {FIELD_STDOUT_BYTES, FIELD_STDERR_BYTES, FIELD_RESULT_BYTES};
 
@@ -25,12 +24,16 @@ typedef struct {
   uint64_t max_bytes;
 } work_file_t;
 
+static bytes_t message; /* RUN, as the process gets it */
+
 static struct {
   bool running, over;
-  pid_t main_pid; /* -1 where the shim forked it */
+  bool pending; /* for the spare, which is not ready yet: no clock runs */
+  bool keep, ended; /* its process is to be kept; that has said END */
+  pid_t main_pid; /* -1 where the shim forked it, or it is the runner */
   int fds[STREAMS];
   uint64_t cap[STREAMS], total[STREAMS];
-  uint64_t start_us, end_us, deadline_us, grace_us;
+  uint64_t start_us, end_us, timeout_us, deadline_us, grace_us;
   bool timed_out, killed, terminating;
   int status, spawn_error;
   uint64_t cpu_us, cpu_before_us, max_rss;
@@ -53,77 +56,175 @@ static void store_input(slice_t input) {
   if (close(fd) < 0) host_fatal("cannot store the input: %s", strerror(errno));
 }
 
-void job_start(const run_request_t *request) {
-  memset(&job, 0, sizeof job);
-  job.grace_us = request->grace_ms * 1000;
-  job.cap[OUT] = request->max_stdout;
-  job.cap[ERR] = request->max_stderr;
-  job.cap[RESULT] = request->max_result;
-  job.output_caps = request->output_caps;
-  for (size_t i = 0; i < request->work_file_count; i++) {
-    const work_file_request_t *file = &request->work_files[i];
-    job.work_files[job.work_file_count++] = (work_file_t){string_of(file->path), file->max_bytes};
-  }
+static uint64_t held(const memory_t *now) { return now->usage > now->cache ? now->usage - now->cache : 0; }
+
+static void append_string(slice_t text) {
+  bytes_append(&message, text.data, text.length);
+  bytes_append(&message, "", 1);
+}
+
+/* For a shim's process that is not kept there is no word about keeping it. */
+static void make_message(const run_request_t *request, bool says_keep) {
+  char ms[24];
+  (void)snprintf(ms, sizeof ms, "%llu", (unsigned long long)request->timeout_ms);
+  bytes_clear(&message);
+  bytes_append(&message, "RUN", 4);
+  append_string(request->entrypoint);
+  append_string(request->handler);
+  bytes_append(&message, ms, strlen(ms) + 1);
+  if (says_keep) bytes_append(&message, request->keep ? "1" : "0", 2);
+  slice_t rest = request->fields, value;
+  problem_t problem = {0};
+  for (uint8_t tag; field_next(&rest, &tag, &value, &problem);)
+    if (tag == FIELD_ENV) append_string(value);
+}
+
+/* The job's time starts. */
+static void start_clock(void) {
+  meter_begin(&job.before);
+  job.cpu_before_us = meter_cpu_us();
+  job.start_us = now_us();
+  job.deadline_us = job.start_us + job.timeout_us;
+}
+
+static void start_command(const run_request_t *request) {
   strings_t args = {0}, env = {0};
   strings_add_fields(&args, request->fields, FIELD_ARG);
   strings_add_fields(&env, request->fields, FIELD_ENV);
-
-  if (request->relay) relay_open();
-  store_input(request->input);
-  int input_fd = open(INPUT_FILE, O_RDONLY | O_NOFOLLOW | O_CLOEXEC);
-  if (input_fd < 0) host_fatal("cannot open the input: %s", strerror(errno));
-  int ends[STREAMS];
-  for (int i = 0; i < STREAMS; i++) {
-    int pipe_fds[2];
-    if (pipe2(pipe_fds, O_CLOEXEC) < 0) host_fatal("pipe: %s", strerror(errno));
-    if (fcntl(pipe_fds[0], F_SETFL, O_NONBLOCK) < 0) host_fatal("pipe: %s", strerror(errno));
-    job.fds[i] = pipe_fds[0];
-    ends[i] = pipe_fds[1];
-  }
-  meter_begin(&job.before);
-  job.cpu_before_us = meter_cpu_us();
-  job.running = true;
-  job.main_pid = -1;
-  job.start_us = now_us();
-  job.deadline_us = job.start_us + request->timeout_ms * 1000;
-  if (args.count) {
-    strings_inherit(&env);
-    spawn_t how = {.argv = args.items, .envp = env.items, .stdin_fd = input_fd, .stdout_fd = ends[OUT],
-                   .stderr_fd = ends[ERR], .extra_fd = ends[RESULT], .as_job = true};
-    job.main_pid = spawn(&how, &job.spawn_error);
-    if (job.main_pid < 0) {
-      job.over = true;
-      job.end_us = now_us();
-    }
-  } else {
-    int fds[4] = {input_fd, ends[OUT], ends[ERR], ends[RESULT]};
-    char *entrypoint = string_of(request->entrypoint), *handler = string_of(request->handler);
-    shim_run(entrypoint, handler, request->timeout_ms, &env, fds);
-    free(entrypoint);
-    free(handler);
+  strings_inherit(&env);
+  int input = open(INPUT_FILE, O_RDONLY | O_NOFOLLOW | O_CLOEXEC), ends[STREAMS];
+  if (input < 0) host_fatal("cannot open the input: %s", strerror(errno));
+  streams_open(job.fds, ends);
+  start_clock();
+  spawn_t how = {.argv = args.items, .envp = env.items, .stdin_fd = input, .stdout_fd = ends[STREAM_OUT],
+                 .stderr_fd = ends[STREAM_ERR], .extra_fd = ends[STREAM_RESULT], .as_job = true};
+  job.main_pid = spawn(&how, &job.spawn_error);
+  if (job.main_pid < 0) {
+    job.over = true;
+    job.end_us = now_us();
   }
   for (int i = 0; i < STREAMS; i++) close(ends[i]);
-  close(input_fd);
+  close(input);
   strings_free(&args);
   strings_free(&env);
 }
 
+static void start_in_shim(bool keep) {
+  int theirs[5];
+  size_t count = keep ? 5 : 4;
+  if (keep) {
+    runner_open(theirs);
+    for (int i = 0; i < STREAMS; i++) {
+      job.fds[i] = runner.streams[i];
+      runner.streams[i] = -1;
+    }
+    runner.forked = true;
+    runner.state = RUNNER_RUNNING;
+    runner.pid = shim_child();
+    runner.uses = 1;
+  } else {
+    theirs[0] = open(INPUT_FILE, O_RDONLY | O_NOFOLLOW | O_CLOEXEC);
+    if (theirs[0] < 0) host_fatal("cannot open the input: %s", strerror(errno));
+    streams_open(job.fds, theirs + 1);
+  }
+  start_clock();
+  if (keep) runner.held_before = held(&job.before);
+  shim_run(&message, theirs, count);
+  for (size_t i = 0; i < count; i++) close(theirs[i]);
+}
+
+/* A spare that is ready, or a kept process. */
+static bool start_in_runner(void) {
+  if (runner.state == RUNNER_WAITING) spare_read_log();
+  start_clock();
+  if (!runner.uses) runner.held_before = held(&job.before);
+  return runner_begin(&message, job.fds);
+}
+
+void job_begin(void) {
+  if (!job.running || !job.pending || job.over) return;
+  job.pending = false;
+  if (!start_in_runner()) host_fatal("cannot reach the spare process: %s", strerror(errno));
+}
+
+void job_restore(void) {
+  if (!clean_up(NULL) || !code_populate()) host_fatal("cannot clean up after a job");
+}
+
+/* Whether there is a kept process that is to be used; any other is ended. */
+static bool keeper(const run_request_t *request) {
+  if (runner.state != RUNNER_KEPT) return false;
+  bool fit = runner_fit();
+  if (fit && request->reuse && !request->fresh) return true;
+  runner_end();
+  if (!fit) job_restore();
+  return false;
+}
+
+void job_start(const run_request_t *request) {
+  memset(&job, 0, sizeof job);
+  for (int i = 0; i < STREAMS; i++) job.fds[i] = -1;
+  job.main_pid = -1;
+  job.grace_us = request->grace_ms * 1000;
+  job.timeout_us = request->timeout_ms * 1000;
+  job.cap[STREAM_OUT] = request->max_stdout;
+  job.cap[STREAM_ERR] = request->max_stderr;
+  job.cap[STREAM_RESULT] = request->max_result;
+  job.output_caps = request->output_caps;
+  job.keep = request->keep;
+  for (size_t i = 0; i < request->work_file_count; i++) {
+    const work_file_request_t *file = &request->work_files[i];
+    job.work_files[job.work_file_count++] = (work_file_t){string_of(file->path), file->max_bytes};
+  }
+  bool kept = keeper(request);
+  if (request->relay) relay_open();
+  store_input(request->input);
+  job.running = true;
+  if (request->arg_count) {
+    start_command(request);
+    return;
+  }
+  make_message(request, spare_kind() || request->reuse);
+  if (kept && start_in_runner()) return;
+  if (kept) runner_end(); /* it did not take what it was sent before */
+  if (!spare_kind()) {
+    start_in_shim(request->reuse);
+    return;
+  }
+  if (runner.state == RUNNER_NONE) spare_start();
+  job.pending = true;
+  if (runner.state == RUNNER_WAITING) job_begin();
+}
+
 bool job_running(void) { return job.running; }
+
+/* The main process too, which may not have become the job's user yet. */
+static void kill_job(void) {
+  signal_job(SIGKILL);
+  if (runner.state == RUNNER_RUNNING) runner_kill();
+  else if (job.main_pid < 0 && shim_child() > 0) kill(shim_child(), SIGKILL);
+}
 
 static void terminate(uint64_t now) {
   job.terminating = true;
-  signal_job(job.grace_us ? SIGTERM : SIGKILL);
+  if (job.grace_us) signal_job(SIGTERM);
+  else kill_job();
   job.deadline_us = now + (job.grace_us ? job.grace_us : 1000000);
 }
 
 void job_kill(void) {
   if (!job.running || job.over || job.terminating) return;
   job.killed = true;
-  terminate(now_us());
+  if (job.pending) {
+    job.start_us = now_us();
+    job_main_ended(SIGKILL, 0, 0);
+  } else {
+    terminate(now_us());
+  }
 }
 
 int64_t job_wait_us(void) {
-  if (!job.running || job.over) return -1;
+  if (!job.running || job.over || job.pending) return -1;
   int64_t sample = meter_sample();
   uint64_t now = now_us();
   int64_t left = job.deadline_us > now ? (int64_t)(job.deadline_us - now) : 0;
@@ -131,14 +232,14 @@ int64_t job_wait_us(void) {
 }
 
 void job_tick(void) {
-  if (!job.running || job.over) return;
+  if (!job.running || job.over || job.pending) return;
   uint64_t now = now_us();
   if (now < job.deadline_us) return;
   if (!job.terminating) {
     job.timed_out = true;
     terminate(now);
   } else {
-    signal_job(SIGKILL);
+    kill_job();
     job.deadline_us = now + 1000000;
   }
 }
@@ -150,6 +251,13 @@ void job_main_ended(int status, uint64_t cpu_us, uint64_t max_rss) {
   job.status = status;
   job.cpu_us += cpu_us;
   if (max_rss > job.max_rss) job.max_rss = max_rss;
+}
+
+void job_ended(int status) {
+  if (!job.running || job.over) return;
+  job.ended = true;
+  uint64_t cpu_us = process_cpu_us(runner.pid);
+  job_main_ended(status, cpu_us > runner.cpu_us ? cpu_us - runner.cpu_us : 0, runner_max_rss());
 }
 
 void job_reaped(pid_t pid, int status, uint64_t cpu_us, uint64_t max_rss) {
@@ -204,7 +312,7 @@ typedef struct {
   uint64_t began, killed, drained, metered, collected;
 } steps_t;
 
-static void report(uint64_t survivors, const steps_t *at, uint64_t cpu_us, const memory_t *after) {
+static void report(bool kept, uint64_t survivors, const steps_t *at, uint64_t cpu_us, const memory_t *after) {
   static bytes_t done;
   bytes_clear(&done);
   if (job.spawn_error) field_u64(&done, FIELD_SPAWN_ERROR, (uint64_t)job.spawn_error);
@@ -233,18 +341,39 @@ static void report(uint64_t survivors, const steps_t *at, uint64_t cpu_us, const
   field_u64(&done, FIELD_CACHE_END, after->cache);
   field_u64(&done, FIELD_CACHE_MAX, after->max_cache);
   field_u64(&done, FIELD_HELD_MAX, after->max_held);
+  if (kept) field_u64(&done, FIELD_KEPT, 1);
+  if (runner.state == RUNNER_RUNNING) {
+    field_u64(&done, FIELD_USES, runner.uses);
+    field_u64(&done, FIELD_HELD_BEFORE, runner.held_before);
+  }
   host_frame(FRAME_DONE, done.data, done.length);
+}
+
+static void drain(void) {
+  for (int i = 0; i < STREAMS; i++)
+    while (job.fds[i] >= 0 && read_stream(i)) continue;
+}
+
+/* Everything else of the job's user is dead, and its process has left all as it should: it may wait for the next job.
+ * One that said END without a value had not come to its end. */
+static bool may_stay(void) {
+  for (int i = 0; i < STREAMS; i++)
+    if (job.fds[i] < 0) return false;
+  return runner_silent() && (job.status != 0 || job.total[STREAM_RESULT] > 0);
 }
 
 bool job_finish_if_over(void) {
   if (!job.running || !job.over) return false;
   steps_t at = {.began = now_us()};
-  uint64_t survivors = kill_everyone();
+  bool kept = job.ended && job.keep && !job.terminating && runner_stop();
+  uint64_t survivors = kept ? 0 : kill_everyone();
   relay_close();
   at.killed = now_us();
-  for (int i = 0; i < STREAMS; i++) {
-    while (job.fds[i] >= 0 && read_stream(i)) continue;
-    if (job.fds[i] >= 0) close(job.fds[i]);
+  drain();
+  if (kept && !may_stay()) {
+    kept = false;
+    survivors = kill_everyone();
+    drain();
   }
   at.drained = now_us();
   memory_t after;
@@ -258,14 +387,28 @@ bool job_finish_if_over(void) {
       collect_work_file(job.work_files[i].path, job.work_files[i].max_bytes);
   }
   at.collected = now_us();
-  report(survivors, &at, cpu_us, &after);
+  report(kept, survivors, &at, cpu_us, &after);
   host_flush();
   for (size_t i = 0; i < job.work_file_count; i++) free(job.work_files[i].path);
   job.running = false;
   if (survivors) host_fatal("%llu processes of a job could not be killed", (unsigned long long)survivors);
+  if (kept) {
+    runner_keep(job.fds);
+  } else {
+    for (int i = 0; i < STREAMS; i++)
+      if (job.fds[i] >= 0) close(job.fds[i]);
+    if (runner.state == RUNNER_RUNNING) runner_close();
+    if (runner.state == RUNNER_NONE && spare_kind()) spare_start();
+  }
   static bytes_t ready;
   bytes_clear(&ready);
   bool clean = clean_up(&ready);
+  if (!clean && kept) {
+    /* It may hold what was to go, a segment of shared memory for one. */
+    runner_end();
+    bytes_clear(&ready);
+    clean = clean_up(&ready);
+  }
   uint64_t wiped = now_us();
   if (!clean || !code_populate()) host_fatal("cannot clean up after a job");
   field_u64(&ready, FIELD_POPULATE_US, now_us() - wiped);

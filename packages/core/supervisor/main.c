@@ -47,10 +47,14 @@ static void handle(uint8_t type, slice_t payload) {
     case FRAME_DATA: put_data(&request.data); break;
     case FRAME_COMMIT:
       code_commit();
-      if (order.binding) shim_bind(); /* READY follows when the shim has answered */
-      else code_ready();
+      if (!order.binding) code_ready();
+      else if (spare_kind()) spare_bind();
+      else shim_bind(); /* READY follows when the shim has answered */
       break;
-    case FRAME_SHIM: shim_start(&request.shim); break;
+    case FRAME_SHIM:
+      if (request.shim.spare) spare_configure(&request.shim);
+      else shim_start(&request.shim);
+      break;
     case FRAME_RUN: job_start(&request.run); break;
     case FRAME_KILL: job_kill(); break;
     case FRAME_PING: host_frame(FRAME_READY, NULL, 0); break;
@@ -124,7 +128,9 @@ int main(int argc, char **argv) {
       continue;
     }
 
+    runner_watch();
     int64_t wait = job_wait_us();
+    if (runner.state == RUNNER_KEPT && (wait < 0 || wait > RUNNER_WATCH_US)) wait = RUNNER_WATCH_US;
     if (!host_pending()) {
       pending_since = 0;
     } else if (!job_running()) {
@@ -140,11 +146,14 @@ int main(int argc, char **argv) {
       }
     }
 
-    struct pollfd polled[8 + 1 + RELAY_CONNECTIONS] = {{.fd = STDIN_FILENO, .events = POLLIN}, {.fd = signals, .events = POLLIN}};
+    struct pollfd polled[12 + 1 + RELAY_CONNECTIONS] = {{.fd = STDIN_FILENO, .events = POLLIN}, {.fd = signals, .events = POLLIN}};
     int job_fds[3], job_count = job_poll_fds(job_fds);
     nfds_t count = 2;
     polled[count++] = (struct pollfd){.fd = shim_socket, .events = POLLIN}; /* a negative descriptor is passed over */
     polled[count++] = (struct pollfd){.fd = shim_log, .events = POLLIN};
+    polled[count++] = (struct pollfd){.fd = runner.state == RUNNER_KEPT ? -1 : runner.control, .events = POLLIN};
+    for (int i = 0; i < STREAMS; i++) /* of a spare that has no job yet */
+      polled[count++] = (struct pollfd){.fd = runner.state == RUNNER_KEPT ? -1 : runner.streams[i], .events = POLLIN};
     for (int i = 0; i < job_count; i++) polled[count++] = (struct pollfd){.fd = job_fds[i], .events = POLLIN};
     nfds_t relay = count;
     count += relay_poll(polled + relay);
@@ -152,11 +161,13 @@ int main(int argc, char **argv) {
     if (ppoll(polled, count, wait < 0 ? NULL : &timeout, NULL) < 0 && errno != EINTR) return 74;
 
     if (polled[0].revents && !host_read()) return 0; /* the worker is gone: the container ends, and all in it */
-    for (nfds_t i = 4; i < relay; i++)
+    for (nfds_t i = 4 + 1 + STREAMS; i < relay; i++)
       if (polled[i].revents) job_read(polled[i].fd);
     relay_serve(polled + relay, count - relay);
     if (polled[3].revents) shim_read_log();
-    if (polled[2].revents) shim_message();
+    if (polled[2].revents) (void)shim_message();
+    if (polled[4].revents && polled[4].fd == runner.control) runner_message();
+    if (polled[5].revents || polled[6].revents || polled[7].revents) spare_read_log();
     if (polled[1].revents) read_signals(signals);
   }
 }

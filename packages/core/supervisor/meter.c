@@ -110,7 +110,7 @@ int64_t meter_sample(void) {
   return (int64_t)(sampled.next_us - now);
 }
 
-static uint64_t process_cpu_us(pid_t pid) {
+uint64_t process_cpu_us(pid_t pid) {
   clockid_t clock;
   struct timespec t;
   if (pid <= 0 || clock_getcpuclockid(pid, &clock) != 0 || clock_gettime(clock, &t) < 0) return 0;

@@ -15,7 +15,7 @@ enum {
   FRAME_PUT = 0x02,       /* fields AREA, PATH, EXECUTABLE, FOLDER, SIZE; DATA frames follow until SIZE bytes came */
   FRAME_DATA = 0x03,      /* bytes of the file that is being put */
   FRAME_COMMIT = 0x04,    /* the code is complete */
-  FRAME_SHIM = 0x05,      /* fields ARG+, ENV* */
+  FRAME_SHIM = 0x05,      /* fields ARG+, ENV*, SPARE */
   FRAME_RUN = 0x06,       /* see below */
   FRAME_KILL = 0x07,      /* end the running job now */
   FRAME_PING = 0x08,      /* between jobs: answered by READY */
@@ -83,6 +83,11 @@ enum {
   /* EGRESS: 4 bytes of an address, 1 of a prefix's length */
   FIELD_DENY = 33,
   FIELD_ALLOW = 34,
+  /* SHIM */
+  FIELD_SPARE = 35, /* the command is started once for each job, ahead */
+  /* RUN */
+  FIELD_KEEP = 36,  /* a kept process may run it; 1: whoever runs it is kept. Without the field none is used */
+  FIELD_FRESH = 37, /* a kept process is ended first */
   /* DONE */
   FIELD_EXIT_CODE = 40,
   FIELD_SIGNAL = 41,
@@ -110,6 +115,9 @@ enum {
   FIELD_KILL_US = 73,      /* HYGIENE_US is the sum of these three: killing all, and counting that nobody is left */
   FIELD_DRAIN_US = 74,     /* reading what was left in the pipes */
   FIELD_METER_US = 75,     /* reading the counters */
+  FIELD_KEPT = 80,         /* the job's process waits for the next one */
+  FIELD_USES = 81,         /* jobs that its process has run, with this one */
+  FIELD_HELD_BEFORE = 82,  /* bytes without page cache that the container held before the process's first job */
   /* READY after a job */
   FIELD_IPC_US = 76,
   FIELD_WIPE_US = 77, /* 8 bytes: time; then the place */

@@ -87,6 +87,7 @@ static bool decode_shim(slice_t fields, shim_request_t *out, problem_t *problem)
   slice_t value;
   out->fields = fields;
   while (field_next(&fields, &tag, &value, problem)) {
+    if (tag == FIELD_SPARE) out->spare = field_number(value, problem) != 0;
     if (tag != FIELD_ARG && tag != FIELD_ENV) continue;
     field_string(value, problem);
     if (tag == FIELD_ARG) out->arg_count++;
@@ -130,11 +131,18 @@ static bool decode_run(slice_t fields, run_request_t *out, problem_t *problem) {
       }
       case FIELD_WORK_FILE: add_work_file(value, out, problem); break;
       case FIELD_RELAY: out->relay = field_number(value, problem) != 0; break;
+      case FIELD_KEEP:
+        out->reuse = true;
+        out->keep = field_number(value, problem) != 0;
+        break;
+      case FIELD_FRESH: out->fresh = field_number(value, problem) != 0; break;
       default: refuse(problem, "unknown field %u of a job", tag);
     }
   /* Bounded, so that as microseconds they and their sum stay far from where numbers wrap. */
   if (fine(problem) && (!out->timeout_ms || out->timeout_ms > MAX_TIME_MS || out->grace_ms > MAX_TIME_MS))
     refuse(problem, "a job without a sensible time limit");
+  if (fine(problem) && out->reuse && (out->arg_count || !out->handler.length))
+    refuse(problem, "a kept process for what is no handler");
   return fine(problem);
 }
 

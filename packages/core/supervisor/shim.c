@@ -1,9 +1,10 @@
 /* The language's waiting process: started once, as root, and asked to fork a job's process each time.
  * It talks over a SOCK_SEQPACKET socket (its descriptor 3); one message is one request or answer:
  *   to the shim:   "BIND" NUL once, when the code is laid out: it may look at it (never run it) and get ready for it
- *                  "RUN" NUL entrypoint NUL handler NUL remaining-ms NUL (name=value NUL)*, with four descriptors
- *   from the shim: "READY <version>" once; "BOUND" to BIND; then "EXIT <wait status> <cpu µs> <peak RSS bytes>" for
- *                  each job
+ *                  "RUN" NUL entrypoint NUL handler NUL remaining-ms NUL (name=value NUL)*, with four descriptors;
+ *                  with five the process may be kept, and there is one more value before the first pair
+ *   from the shim: "READY <version>" once; "BOUND" to BIND; "START" from each child, while it is root; then "EXIT <wait
+ *                  status> <cpu µs> <peak RSS bytes>" for each
  * The shim owns no part of the protocol with the worker: it cannot reach it. */
 #include <errno.h>
 #include <fcntl.h>
@@ -15,9 +16,21 @@
 
 #include "supervisor.h"
 
+#define MAX_RUN_FDS 5
+
 int shim_socket = -1, shim_log = -1;
 pid_t shim_pid = -1;
-static void read_ready(const char *version) {
+static pid_t child = -1;
+static unsigned ends_to_pass_over; /* of children that were killed after their job was over */
+
+pid_t shim_child(void) { return child; }
+
+void shim_child_killed(void) {
+  child = -1;
+  ends_to_pass_over++;
+}
+
+void shim_ready(const char *version) {
   static bytes_t fields;
   bytes_clear(&fields);
   order.shim = SHIM_READY;
@@ -41,8 +54,10 @@ void shim_start(const shim_request_t *request) {
   (void)snprintf(uid, sizeof uid, "NANOGRID_UID=%u", (unsigned)config.uid);
   strings_add_text(&env, uid);
 
-  int sockets[2], log[2];
-  if (socketpair(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0, sockets) < 0) host_fatal("socketpair: %s", strerror(errno));
+  int sockets[2], log[2], yes = 1;
+  if (socketpair(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0, sockets) < 0 ||
+      setsockopt(sockets[0], SOL_SOCKET, SO_PASSCRED, &yes, sizeof yes) < 0)
+    host_fatal("socketpair: %s", strerror(errno));
   if (pipe2(log, O_CLOEXEC | O_NONBLOCK) < 0) host_fatal("pipe: %s", strerror(errno));
   int size = 512 << 10;
   /* A job's environment should fit; the kernel's default is what remains where it refuses. */
@@ -63,56 +78,80 @@ void shim_start(const shim_request_t *request) {
   strings_free(&env);
 }
 
-void shim_run(const char *entrypoint, const char *handler, uint64_t timeout_ms, const strings_t *env, const int fds[4]) {
-  static bytes_t message;
-  char ms[24];
-  (void)snprintf(ms, sizeof ms, "%llu", (unsigned long long)timeout_ms);
-  bytes_append(&message, "RUN", 4);
-  bytes_append(&message, entrypoint, strlen(entrypoint) + 1);
-  bytes_append(&message, handler, strlen(handler) + 1);
-  bytes_append(&message, ms, strlen(ms) + 1);
-  for (size_t i = 0; i < env->count; i++) bytes_append(&message, env->items[i], strlen(env->items[i]) + 1);
-
-  struct iovec part = {.iov_base = message.data, .iov_len = message.length};
+void shim_run(const bytes_t *message, const int *fds, size_t count) {
+  struct iovec part = {.iov_base = message->data, .iov_len = message->length};
   union {
-    char raw[CMSG_SPACE(4 * sizeof(int))];
+    char raw[CMSG_SPACE(MAX_RUN_FDS * sizeof(int))];
     struct cmsghdr align;
   } control;
   memset(&control, 0, sizeof control);
-  struct msghdr head = {.msg_iov = &part, .msg_iovlen = 1, .msg_control = control.raw, .msg_controllen = sizeof control.raw};
+  struct msghdr head = {.msg_iov = &part, .msg_iovlen = 1, .msg_control = control.raw};
+  head.msg_controllen = (socklen_t)CMSG_SPACE(count * sizeof(int));
   struct cmsghdr *rights = CMSG_FIRSTHDR(&head);
   rights->cmsg_level = SOL_SOCKET;
   rights->cmsg_type = SCM_RIGHTS;
-  rights->cmsg_len = CMSG_LEN(4 * sizeof(int));
-  memcpy(CMSG_DATA(rights), fds, 4 * sizeof(int));
+  rights->cmsg_len = (socklen_t)CMSG_LEN(count * sizeof(int));
+  memcpy(CMSG_DATA(rights), fds, count * sizeof(int));
   ssize_t sent;
   do sent = sendmsg(shim_socket, &head, MSG_NOSIGNAL);
   while (sent < 0 && errno == EINTR);
   if (sent < 0) host_fatal("cannot reach the shim: %s", strerror(errno));
-  bytes_clear(&message);
 }
 
-void shim_message(void) {
+/* A child of the shim ended: the one that runs the job, or one that was killed after its last. */
+static void child_ended(const answer_t *answer) {
+  child = -1;
+  if (ends_to_pass_over) {
+    ends_to_pass_over--;
+  } else if (runner.forked && runner.state == RUNNER_KEPT) {
+    runner.exited = true;
+    runner_close();
+  } else if (job_running()) {
+    if (runner.forked) {
+      runner.exited = true;
+      runner.pid = -1; /* the number may be given again */
+    }
+    job_main_ended(answer->status, answer->cpu_us, answer->max_rss);
+  } else {
+    host_fatal("unexpected message of the shim");
+  }
+}
+
+bool shim_message(void) {
   char text[512];
-  ssize_t n = recv(shim_socket, text, sizeof text - 1, MSG_DONTWAIT);
-  if (n < 0 && (errno == EAGAIN || errno == EINTR)) return;
+  union {
+    char raw[CMSG_SPACE(sizeof(struct ucred))];
+    struct cmsghdr align;
+  } control;
+  struct iovec part = {.iov_base = text, .iov_len = sizeof text - 1};
+  struct msghdr head = {.msg_iov = &part, .msg_iovlen = 1, .msg_control = control.raw, .msg_controllen = sizeof control.raw};
+  ssize_t n = recvmsg(shim_socket, &head, MSG_DONTWAIT | MSG_CMSG_CLOEXEC);
+  if (n < 0 && (errno == EAGAIN || errno == EINTR)) return false;
   if (n <= 0) {
     shim_read_log();
     host_fatal("the shim ended");
   }
   text[n] = 0;
+  struct ucred sender = {.pid = -1};
+  struct cmsghdr *about = CMSG_FIRSTHDR(&head);
+  if (about && about->cmsg_level == SOL_SOCKET && about->cmsg_type == SCM_CREDENTIALS)
+    memcpy(&sender, CMSG_DATA(about), sizeof sender);
   answer_t answer;
   if (!answer_decode(text, &answer)) host_fatal("unexpected message of the shim");
   if (answer.kind == ANSWER_READY && order.shim != SHIM_READY) {
-    read_ready(answer.version);
+    shim_ready(answer.version);
   } else if (answer.kind == ANSWER_BOUND && order.binding) {
     order.binding = false;
     code_ready();
-  } else if (answer.kind == ANSWER_EXIT && job_running()) {
-    job_main_ended(answer.status, answer.cpu_us, answer.max_rss);
+  } else if (answer.kind == ANSWER_START) {
+    child = sender.pid;
+    if (runner.forked && runner.state == RUNNER_RUNNING && runner.pid < 0) runner.pid = child;
+  } else if (answer.kind == ANSWER_EXIT) {
+    child_ended(&answer);
   } else {
     host_fatal("unexpected message of the shim");
   }
+  return true;
 }
 
 void shim_read_log(void) {

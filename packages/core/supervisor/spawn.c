@@ -19,13 +19,17 @@ static int set_users(uid_t real, uid_t effective, uid_t saved) {
   return (int)syscall(SYS_setresuid, real, effective, saved);
 }
 
-int become_job(void) {
-  /* The kernel should prefer the job over us when memory runs out; only possible while we are still root. */
+/* The kernel should prefer the job over us when memory runs out; only possible while we are still root. */
+static void die_first(void) {
   int fd = open("/proc/self/oom_score_adj", O_WRONLY | O_CLOEXEC);
   if (fd >= 0) {
     if (write(fd, "1000", 4) < 0) errno = 0; /* a wish, no guard: a kernel that has no such file kills whom it likes */
     (void)close(fd);
   }
+}
+
+int become_job(void) {
+  die_first();
   if (prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0) < 0) return -1;
   if (syscall(SYS_setgroups, 0, NULL) < 0) return -1;
   if (syscall(SYS_setresgid, config.uid, config.uid, config.uid) < 0) return -1;
@@ -60,8 +64,10 @@ static void child(const spawn_t *how, volatile int *error) {
   } else if (chdir("/") < 0) {
     goto failed;
   }
+  if (how->first_to_die) die_first();
   if (dup2(how->stdin_fd, 0) < 0 || dup2(how->stdout_fd, 1) < 0 || dup2(how->stderr_fd, 2) < 0) goto failed;
   if (how->extra_fd >= 0 && dup2(how->extra_fd, 3) < 0) goto failed;
+  if (how->control_fd > 0 && dup2(how->control_fd, 4) < 0) goto failed;
   sigprocmask(SIG_SETMASK, &none, NULL);
   execvpe(how->argv[0], how->argv, how->envp);
 failed:

@@ -67,6 +67,8 @@ uint64_t now_us(void);
 typedef struct {
   char **argv, **envp;
   int stdin_fd, stdout_fd, stderr_fd, extra_fd; /* extra becomes descriptor 3; -1 for none */
+  int control_fd;                                /* becomes descriptor 4, where it is above 0 */
+  bool first_to_die;                             /* when memory runs out; a job always is */
   bool as_job;                                   /* drop to the job's user, in WORK_DIR */
 } spawn_t;
 pid_t spawn(const spawn_t *how, int *error);
@@ -81,15 +83,67 @@ extern int shim_socket, shim_log;
 extern pid_t shim_pid;
 void shim_bind(void);
 void shim_start(const shim_request_t *request);
-void shim_run(const char *entrypoint, const char *handler, uint64_t timeout_ms, const strings_t *env, const int fds[4]);
-void shim_message(void);
+void shim_ready(const char *version); /* the first waiting process is there */
+void shim_run(const bytes_t *message, const int *fds, size_t count);
+bool shim_message(void); /* false where there was none */
+pid_t shim_child(void);  /* the process that is a job, or waits for one; -1 where the shim does not tell */
+void shim_child_killed(void); /* it has run its job already: its end is no job's end */
 void shim_read_log(void);
 void shim_check_alive(pid_t dead);
+
+/* keep.c: a process that takes its jobs over a socket of its own: a spare, or one that is kept after a job */
+enum { STREAM_OUT, STREAM_ERR, STREAM_RESULT, STREAMS };
+enum runner_state {
+  RUNNER_NONE,
+  RUNNER_BOOTING, /* a spare before READY */
+  RUNNER_BINDING, /* a spare before BOUND */
+  RUNNER_WAITING, /* a spare that can take its job */
+  RUNNER_RUNNING,
+  RUNNER_KEPT /* stopped until its next job */
+};
+#define RUNNER_WATCH_US 500000 /* how often a kept process is looked at between two jobs */
+typedef struct {
+  enum runner_state state;
+  bool forked;         /* by the shim, which waits for it */
+  bool exited;         /* the shim has told its end */
+  pid_t pid;           /* -1 while it is not known */
+  int control, input;  /* our end of its socket; its standard input, with the offset that it has */
+  int streams[STREAMS]; /* while no job has them */
+  uint64_t uses;       /* jobs it was given */
+  uint64_t cpu_us;     /* its CPU time when it was given its job, or was stopped */
+  uint64_t held_before; /* by the container before its first job */
+} runner_t;
+extern runner_t runner;
+void streams_open(int ours[STREAMS], int theirs[STREAMS]);
+void runner_open(int theirs[5]); /* the ends that become its descriptors 0 to 4 */
+bool runner_send(const void *message, size_t length);
+bool runner_begin(const bytes_t *message, int streams[STREAMS]); /* hands a job over; the caller owns the streams then */
+bool runner_stop(void);          /* all of the job's user are stopped, and all but this one dead; false where it cannot be */
+void runner_keep(const int streams[STREAMS]); /* it was stopped, and is to wait so */
+bool runner_silent(void);        /* it has said no more than END, and taken what it was sent */
+bool runner_fit(void);           /* still as it was left */
+void runner_watch(void);         /* ends one that is not */
+void runner_kill(void);          /* as root, by its number: it may not have become the job's user yet */
+bool runner_alive(void);         /* a child of ours that was not waited for */
+void runner_close(void);         /* it is dead: forgets it */
+void runner_end(void);           /* kills it and all of the job's user, and forgets it */
+void runner_message(void);
+bool runner_reaped(pid_t pid, int status, uint64_t cpu_us, uint64_t max_rss); /* false where it is another process */
+uint64_t runner_max_rss(void);
+
+/* spare.c: processes that are started ahead, each for one job, by runtimes that cannot fork */
+bool spare_kind(void);
+void spare_configure(const shim_request_t *request);
+void spare_start(void);
+void spare_bind(void);
+void spare_said(const answer_t *answer);
+void spare_read_log(void);
 
 /* hygiene.c: nothing of a job outlives it */
 void signal_job(int sig); /* every process of the job's user, in one step */
 void reap_children(void);
 uint64_t kill_everyone(void); /* returns how many processes resisted */
+size_t kill_job_but(pid_t spared); /* one round; returns how many were still there */
 bool remove_ipc(void); /* false where something stayed */
 bool wipe_everything(void);
 bool clean_up(bytes_t *times); /* the same, and tells how long each part took */
@@ -115,6 +169,7 @@ void meter_init(const char *root);
 void meter_begin(memory_t *out); /* a job begins */
 void meter_end(memory_t *out);   /* every process of it is dead */
 void meter_read(memory_t *out);
+uint64_t process_cpu_us(pid_t pid); /* 0 where it cannot be known */
 int64_t meter_sample(void); /* looks again when it is time; returns the microseconds until the next time */
 uint64_t meter_oom_kills(void);
 uint64_t meter_cpu_us(void); /* of every process there was in the container, but this one and the shim; 0 where unknown */
@@ -126,6 +181,9 @@ void posture_tell(bytes_t *hello);
 /* job.c */
 void job_start(const run_request_t *request);
 bool job_running(void);
+void job_begin(void);           /* the spare that it waited for is there */
+void job_ended(int status);     /* the kept process says so */
+void job_restore(void);         /* every writable place as it was, or the end */
 void job_kill(void);
 void job_main_ended(int status, uint64_t cpu_us, uint64_t max_rss);
 void job_reaped(pid_t pid, int status, uint64_t cpu_us, uint64_t max_rss);

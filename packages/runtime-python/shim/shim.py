@@ -29,10 +29,15 @@ import time
 import types
 
 CONTROL = 3
+RESULT = 3  # of a job, in place of the socket
+JOBS = 4  # where a process that may be kept says that a job is over, and is given the next
 WORK_DIR = "/function"
 CODE_DIR = "/nanogrid/state/code"
 PR_SET_DUMPABLE = 4
 FDS = struct.Struct("4i")
+FDS_OF_KEPT = struct.Struct("5i")
+# Of a job's environment: given a place before there is a job.
+SET_AHEAD = ("PAYLOAD", "PAYLOAD_FILE", "JOB_ID", "REQUEST_ID", "FUNCTION_ID")
 # Of the standard library, but not to be imported for what importing them does.
 NEVER_PRELOAD = frozenset(("antigravity", "idlelib", "lib2to3", "rlcompleter", "readline", "test", "this", "tkinter", "turtle"))
 IMPORTS = re.compile(rb"^[ \t]*(?:import[ \t]+([\w. \t,]+)|from[ \t]+([\w.]+)[ \t]+import\b)", re.MULTILINE)
@@ -80,11 +85,15 @@ def run_script(entrypoint):
     exec(code, module.__dict__)
 
 
+def be_handler():
+    """What a program that imports a handler finds: once for each process."""
+    sys.path.insert(0, WORK_DIR)
+    as_main(os.path.join(WORK_DIR, "__main__.py"))
+
+
 def load_handler(name):
     module_name, _, function_name = name.rpartition(".")
-    sys.path.insert(0, WORK_DIR)
     sys.argv = [WORK_DIR]
-    as_main(os.path.join(WORK_DIR, "__main__.py"))
     module_name = module_name.replace("/", ".")
     try:
         module = importlib.import_module(module_name)
@@ -116,7 +125,7 @@ def run_handler(name, environment, remaining_ms, memory_mb):
         raise HandlerError(f"handler {name!r} returned a value that is not JSON: {error}") from None
     view = memoryview(text.encode("utf-8", "surrogatepass"))
     while view:
-        view = view[os.write(CONTROL, view) :]
+        view = view[os.write(RESULT, view) :]
 
 
 def report_exception():
@@ -151,7 +160,11 @@ def finish():
 
 
 def flush(code):
-    for stream in (sys.stdout, sys.stderr):
+    return flush_streams((sys.stdout, sys.stderr), code)
+
+
+def flush_streams(streams, code):
+    for stream in streams:
         try:
             stream.flush()
         except (OSError, ValueError, AttributeError):
@@ -172,7 +185,7 @@ def get_set(uid):
     os.setgroups([])
     os.setresgid(uid, uid, uid)
     os.chdir(WORK_DIR)
-    os.environ.update(dict.fromkeys(("PAYLOAD", "PAYLOAD_FILE", "JOB_ID", "REQUEST_ID", "FUNCTION_ID"), "x" * 64))
+    os.environ.update(dict.fromkeys(SET_AHEAD, "x" * 64))
     exec(compile("import sys\nfor n in range(2): str([n])\n", WORK_DIR, "exec"), {"__builtins__": builtins})
     for stream in (sys.stdout, sys.stderr):
         stream.write("")
@@ -188,13 +201,17 @@ def get_set(uid):
 def become_job(fields, fds, uid, prctl):
     """Runs the job: never returns. Until the user is dropped nothing of the function has been looked at."""
     for target, fd in enumerate(fds):
-        os.dup2(fd, target)  # descriptor 3, the way to the supervisor, becomes the job's result
-        os.close(fd)
+        # Descriptor 3, the way to the supervisor, becomes the job's result.
+        os.dup2(fd, target, inheritable=target != JOBS)
+        if fd != target:
+            os.close(fd)
+    may_be_kept = len(fds) > JOBS
+    base = {name: os.environ[name] for name in os.environ if name not in SET_AHEAD}
     os.setresuid(uid, uid, uid)
     # Changing the user made the process undumpable, which would hide its own /proc/self from it.
     prctl(PR_SET_DUMPABLE, 1, 0, 0, 0)
     entrypoint, handler, remaining_ms = fields[1], fields[2], int(fields[3])
-    environment = dict(field.split("=", 1) for field in fields[4:] if "=" in field)
+    environment = pairs_of(fields[5:] if may_be_kept else fields[4:])
     memory_mb = int(environment.pop("NANOGRID_MEMORY_MB", "0"))  # for the context, not for the environment
     for name in ("PAYLOAD", "FUNCTION_ID"):  # set ahead, and not of every job
         if name not in environment:
@@ -208,7 +225,10 @@ def become_job(fields, fds, uid, prctl):
     code = 0
     try:
         try:
-            if handler:
+            if handler and may_be_kept:
+                code = serve_kept(fields, environment, base, memory_mb)
+            elif handler:
+                be_handler()
                 run_handler(handler, environment, remaining_ms, memory_mb)
             else:
                 run_script(entrypoint)
@@ -227,15 +247,77 @@ def become_job(fields, fds, uid, prctl):
     os._exit(flush(code))
 
 
+# --- in the child, for one job after the other ---
+
+
+def identity():
+    """What must be there for a process to take another job: itself, and its five descriptors."""
+    try:
+        return os.getpid(), [(about.st_dev, about.st_ino) for about in map(os.fstat, range(JOBS + 1))]
+    except OSError:
+        return None
+
+
+def serve_kept(fields, environment, base, memory_mb):
+    """Runs a handler for each RUN, in this process. Returns when it is not to be kept, with the exit code; what ends
+    the process goes up as it does elsewhere."""
+    me = identity()
+    stdout, stderr = sys.stdout, sys.stderr
+    be_handler()
+    room = bytearray(512 * 1024)  # of which only what is written to takes memory
+    while True:
+        code = 0
+        try:
+            run_handler(fields[2], environment, int(fields[3]), memory_mb)
+        except Exception:
+            code = 1
+            report_exception()
+        if flush(0) or flush_streams((stdout, stderr), 0) or fields[4] != "1" or identity() != me:
+            return code
+        try:
+            os.write(JOBS, b"END %d" % code)
+            size = os.readv(JOBS, [room])
+        except OSError:  # somebody else wrote to it: the supervisor does not listen any more
+            return code
+        if not size:
+            return code
+        # From here on it is another job.
+        fields = room[:size].decode("utf-8", "surrogateescape").split("\0")[:-1]
+        environment = pairs_of(fields[5:])
+        memory_mb = int(environment.pop("NANOGRID_MEMORY_MB", "0"))
+        sys.stdout, sys.stderr = stdout, stderr
+        sys.stdin = make_stdin()
+        os.chdir(WORK_DIR)
+        os.umask(0o022)
+        set_environment({**base, **environment})
+
+
+def pairs_of(fields):
+    return dict(field.split("=", 1) for field in fields if "=" in field)
+
+
+def set_environment(wanted):
+    for name in [name for name in os.environ if name not in wanted]:
+        del os.environ[name]
+    for name, value in wanted.items():
+        if os.environ.get(name) != value:
+            os.environ[name] = value
+            if name == "TZ":
+                time.tzset()
+
+
 def wait_for_job(control, uid, prctl):
     """The spare process: waits for a job, then is it. Never returns."""
     code = 1
     try:
+        control.send(b"START")
         get_set(uid)
-        message, rights, _, _ = control.recvmsg(512 * 1024, _socket.CMSG_SPACE(FDS.size))
+        message, rights, _, _ = control.recvmsg(512 * 1024, _socket.CMSG_SPACE(FDS_OF_KEPT.size))
         if not message:
             os._exit(0)
-        fds = FDS.unpack(rights[0][2][: FDS.size])
+        data = rights[0][2]
+        layout = FDS_OF_KEPT if len(data) >= FDS_OF_KEPT.size else FDS
+        fds = layout.unpack(data[: layout.size])
         control.detach()
         become_job(message.decode("utf-8", "surrogateescape").split("\0")[:-1], fds, uid, prctl)
     except BaseException:
@@ -265,6 +347,11 @@ def serve(control, uid, prctl):
             numpy_random.seed()  # the next process must not draw the same numbers
 
 
+def make_stdin():
+    reader = io.BufferedReader(io.FileIO(0, "r", closefd=False))
+    return io.TextIOWrapper(reader, encoding="utf-8", errors="surrogateescape")
+
+
 def make_streams():
     """The standard streams of every child. What they stand on is looked at when they are made, so for the moment
     the descriptors are of the kind that a job has: a file to read, and pipes to write."""
@@ -278,7 +365,7 @@ def make_streams():
     def raw(fd, mode):
         return io.FileIO(fd, mode, closefd=False)
 
-    sys.stdin = io.TextIOWrapper(io.BufferedReader(raw(0, "r")), encoding="utf-8", errors="surrogateescape")
+    sys.stdin = make_stdin()
     # A line reaches the log when it is written, even if the job is killed the moment after.
     sys.stdout = io.TextIOWrapper(
         io.BufferedWriter(raw(1, "w")), encoding="utf-8", errors="surrogateescape", line_buffering=True

@@ -26,6 +26,8 @@ const well: RunReport = {
   resultBytes: 0,
   result: Buffer.alloc(0),
   workFiles: new Map(),
+  kept: false,
+  uses: 0,
   memory: {
     startBytes: 0,
     endBytes: 0,
@@ -34,7 +36,7 @@ const well: RunReport = {
     cacheStartBytes: 0,
     cacheEndBytes: 0,
     cacheMaxBytes: 0,
-    heldMaxBytes: 0,
+    heldMaxBytes: 0, heldBeforeBytes: 0,
   },
 };
 

@@ -1,5 +1,6 @@
 /** The schema of the configuration: one source for its check, the editors' schema and the reference in the docs. Owns no state. */
 
+import { REUSE_MODES } from '../exec/exec-spec.js';
 import { NETWORK_GRANTS } from '../network/network-grant.js';
 import { DEFAULTS } from './defaults.js';
 
@@ -53,6 +54,13 @@ const cpuShare = (description: string, fallback?: number) => ({
   ...(fallback === undefined ? {} : { default: fallback }),
 });
 
+const reuseMode = (description: string, fallback?: string) => ({
+  type: 'string',
+  enum: REUSE_MODES,
+  description,
+  ...(fallback === undefined ? {} : { default: fallback }),
+});
+
 const functionId = '[A-Za-z0-9][A-Za-z0-9._-]{0,127}';
 
 const entries = (description: string) => ({
@@ -74,7 +82,7 @@ const ranges = (description: string, fallback: readonly string[]) => ({
   default: fallback,
 });
 
-const { worker, http, job, code, output, sandbox, functions, network, pool } = DEFAULTS;
+const { worker, http, job, code, output, sandbox, functions, network, pool, reuse } = DEFAULTS;
 
 /** The settings, which the base and every overlay may give. */
 export const settingsProperties = {
@@ -219,6 +227,32 @@ export const settingsProperties = {
       1,
     ),
     maxJobs: count('Jobs after which a container is replaced.', pool.maxJobs),
+  }),
+  reuse: group('What the next job of a function version finds of the one before.', {
+    default: reuseMode(
+      '`process`: a handler’s process, with its modules, variables and connections; `container`: its container, with a fresh process; `never`: nothing. Scripts have `container` for `process`.',
+      reuse.default,
+    ),
+    runtimes: {
+      type: 'object',
+      description: 'By runtime name; before `default`.',
+      propertyNames: { pattern: '^[a-z0-9][a-z0-9-]*$', mustBe: 'the name of a runtime' },
+      additionalProperties: reuseMode('The mode.'),
+      default: reuse.runtimes,
+    },
+    functions: {
+      type: 'object',
+      description: 'By function id; before `runtimes`.',
+      propertyNames: { pattern: '^[A-Za-z0-9][A-Za-z0-9._-]{0,127}$', mustBe: 'a function id' },
+      additionalProperties: reuseMode('The mode.'),
+      default: reuse.functions,
+    },
+    maxUses: count('Jobs that one process runs at most.', reuse.maxUses),
+    maxAgeMs: ms(
+      'How old a process may be when it is given a job, in milliseconds since its first.',
+      reuse.maxAgeMs,
+      1,
+    ),
   }),
   docker: group('The Docker engine.', {
     host: {

@@ -1,5 +1,6 @@
 /** The resolved configuration as core and plugins read it: every value present, checked and in the unit its name says. */
 
+import type { ReuseMode } from '../exec/exec-spec.js';
 import type { NetworkGrant } from '../network/network-grant.js';
 
 export interface CoreConfig {
@@ -101,6 +102,18 @@ export interface CoreConfig {
     readonly idleTimeoutMs: number;
     /** Jobs after which a container is replaced. Default 10,000. */
     readonly maxJobs: number;
+  };
+  readonly reuse: {
+    /** What the next job of a function version finds: `process`, `container` or `never`. Default `container`. */
+    readonly default: ReuseMode;
+    /** By runtime name; before `default`. */
+    readonly runtimes: Readonly<Record<string, ReuseMode>>;
+    /** By function id; before `runtimes`. */
+    readonly functions: Readonly<Record<string, ReuseMode>>;
+    /** Jobs that one process runs at most. Default 1,000. */
+    readonly maxUses: number;
+    /** How old a process may be when it is given a job, in milliseconds since its first. Default 600,000. */
+    readonly maxAgeMs: number;
   };
   readonly docker: {
     /** Address of the engine (`unix:///var/run/docker.sock`, `tcp://…`). Default: `DOCKER_HOST`, then the local socket. */

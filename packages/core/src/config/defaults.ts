@@ -34,6 +34,7 @@ export const DEFAULTS = {
   sandbox: { cpus: 1, pids: 128, diskMb: 128, inodes: 16_384, openFiles: 1_024, preflight: 'warn' },
   functions: {},
   network: { grants: {}, name: 'nanogrid-egress', dns: ['1.1.1.1', '8.8.8.8'], allow: [], deny: [] },
+  reuse: { default: 'container', runtimes: {}, functions: {}, maxUses: 1_000, maxAgeMs: 600_000 },
   pool: { sizes: {}, idleTimeoutMs: 600_000, maxJobs: 10_000 },
 } as const;
 

@@ -46,6 +46,7 @@ export function deriveConfig(merged: Record<string, unknown>, context: DeriveCon
     output: settings.output,
     functions: settings.functions,
     network: settings.network,
+    reuse: settings.reuse,
     sandbox: { ...sandbox, ociRuntime: sandbox.ociRuntime },
     pool: { ...pool, maxContainers: pool.maxContainers },
     docker: { host: settings.docker?.host },
@@ -108,12 +109,16 @@ export function crossProblems(
       fault(`network.grants.${id}`, grant, 'needs "aiEndpoint", which is not set');
     }
   }
-  for (const [name, size] of Object.entries(pool.sizes)) {
+  const byRuntime = [
+    ...Object.entries(pool.sizes).map((entry) => ['pool.sizes', ...entry] as const),
+    ...Object.entries(config.reuse.runtimes).map((entry) => ['reuse.runtimes', ...entry] as const),
+  ];
+  for (const [path, name, value] of byRuntime) {
     if (runtimeNames.includes(name)) continue;
     const known = runtimeNames.length === 0 ? 'there are none' : `there are ${runtimeNames.join(', ')}`;
     fault(
-      `pool.sizes.${name}`,
-      size,
+      `${path}.${name}`,
+      value,
       `is for a runtime that is not in "runtimes", ${known}`,
       nearest(name, runtimeNames),
     );

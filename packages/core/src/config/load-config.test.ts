@@ -104,6 +104,7 @@ describe('defaults', () => {
         preflight: 'warn',
       },
       pool: { maxContainers: undefined, sizes: {}, idleTimeoutMs: 600_000, maxJobs: 10_000 },
+      reuse: { default: 'container', runtimes: {}, functions: {}, maxUses: 1_000, maxAgeMs: 600_000 },
       docker: { host: undefined },
     });
   });

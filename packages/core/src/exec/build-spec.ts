@@ -10,7 +10,7 @@ import { relayAddress, withoutCredentials } from '../network/ai-relay.js';
 import { type NetworkGrant, networkGrant } from '../network/network-grant.js';
 import { INPUT_FILE } from '../pool/container-spec.js';
 import type { Runtime } from '../runtime/runtime.js';
-import type { ExecSpec } from './exec-spec.js';
+import type { ExecSpec, ReuseMode } from './exec-spec.js';
 
 /** Inputs up to this many bytes are also given as `PAYLOAD`; one string of an environment may have 128 KiB in Linux. */
 const MAX_PAYLOAD_VARIABLE_BYTES = 32 << 10;
@@ -19,7 +19,7 @@ const MAX_PAYLOAD_VARIABLE_BYTES = 32 << 10;
 export function buildSpec(
   { job, inputJson, runtime }: Pick<JobRun, 'job' | 'inputJson' | 'runtime'>,
   code: ExtractedCode,
-  config: Pick<CoreConfig, 'job' | 'sandbox' | 'functions' | 'aiEndpoint' | 'network'>,
+  config: Pick<CoreConfig, 'job' | 'sandbox' | 'functions' | 'aiEndpoint' | 'network' | 'reuse'>,
 ): ExecSpec {
   const entrypoint = job.handler === undefined ? findEntrypoint(runtime, code) : (runtime.entrypoints[0] ?? '');
   if (job.handler !== undefined && !runtime.supports?.handlers) {
@@ -41,8 +41,17 @@ export function buildSpec(
     maxStdoutBytes: config.job.maxLogBytes,
     maxStderrBytes: config.job.maxLogBytes,
     network,
+    reuse: reuseMode(job, runtime, config.reuse),
     workFiles: [],
   };
+}
+
+/** A script's process ends with the script: there is nothing to keep but its container. */
+function reuseMode(job: Job, runtime: Runtime, reuse: CoreConfig['reuse']): ReuseMode {
+  const own = job.functionId !== undefined && Object.hasOwn(reuse.functions, job.functionId);
+  const ofRuntime = Object.hasOwn(reuse.runtimes, runtime.name) ? reuse.runtimes[runtime.name] : undefined;
+  const mode = (own ? reuse.functions[job.functionId as string] : undefined) ?? ofRuntime ?? reuse.default;
+  return mode === 'process' && job.handler === undefined ? 'container' : mode;
 }
 
 function findEntrypoint(runtime: Runtime, code: ExtractedCode): string {

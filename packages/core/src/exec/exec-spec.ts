@@ -10,6 +10,15 @@ export interface WorkFileRequest {
   readonly maxBytes: number;
 }
 
+/**
+ * What is used again for the next job of a function version: its process, with all that the handler left in it; its
+ * container, with a fresh process; nothing.
+ */
+export type ReuseMode = 'process' | 'container' | 'never';
+
+/** Every mode, for schemas. */
+export const REUSE_MODES = ['process', 'container', 'never'] as const satisfies readonly ReuseMode[];
+
 /** Command, environment and limits of one execution. */
 export interface ExecSpec {
   /** Command of a script or `undefined` where the runtime's waiting process runs it. */
@@ -31,6 +40,8 @@ export interface ExecSpec {
   readonly maxStderrBytes: number;
   /** What the job may reach. It decides on the container that the job gets. */
   readonly network: NetworkGrant;
+  /** What the next job of the function version finds. A script's `process` is as `container`. */
+  readonly reuse: ReuseMode;
   /** Files that plugins read in `afterExec`. At most 16. */
   readonly workFiles: readonly WorkFileRequest[];
 }

@@ -16,7 +16,7 @@ export interface Execution {
 }
 
 export async function execute(
-  { config, outputStore, aiRelay, onLog }: PipelineParts,
+  { config, outputStore, aiRelay, onLog, now }: PipelineParts,
   run: JobRun,
   container: Container,
   spec: ExecSpec,
@@ -32,8 +32,12 @@ export async function execute(
   // A return value may be as large as an input.
   const maxResultBytes = config.job.maxInputBytes;
   const relay = aiRelay !== undefined && spec.network !== 'none';
-  const request = { spec, outputCaps: config.output, maxResultBytes, relay, memoryMb };
+  const startedMs = now();
+  const keeps = spec.reuse === 'process' && spec.handler !== undefined && spec.command === undefined;
+  const keep = keeps ? container.kept.request(config.reuse, startedMs) : undefined;
+  const request = { spec, outputCaps: config.output, maxResultBytes, relay, keep, memoryMb };
   const report = await container.run(request, outputs, signal);
+  container.kept.ended(report, startedMs);
   clock.end('exec');
   signal.throwIfAborted();
   const result = buildResult({

@@ -23,6 +23,7 @@ const request: RunRequest = {
     maxStdoutBytes: caps.stdout,
     maxStderrBytes: caps.stderr,
     network: 'none',
+    reuse: 'container',
     workFiles: [{ path: 'usage', maxBytes: caps.workBytes }],
   },
   outputCaps: { maxBytes: caps.fileBytes, maxFiles: caps.files, maxDepth: 1 },

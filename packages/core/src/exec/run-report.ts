@@ -34,6 +34,10 @@ export interface RunReport {
   /** What the job wrote to descriptor 3, up to the cap. */
   readonly result: Buffer;
   readonly workFiles: ReadonlyMap<string, Buffer>;
+  /** The job's process waits for the next one. */
+  readonly kept: boolean;
+  /** Jobs that its process has run, with this one; 0 for a process that cannot be kept. */
+  readonly uses: number;
   /** The container's memory when the job began and once it was dead, its high-water mark, and the page cache in it. */
   readonly memory: {
     readonly startBytes: number;
@@ -45,6 +49,8 @@ export interface RunReport {
     /** Most page cache, and most memory without it, of what was sampled while the job ran. */
     readonly cacheMaxBytes: number;
     readonly heldMaxBytes: number;
+    /** Without page cache, before the first job of a process that has run others before this one. */
+    readonly heldBeforeBytes: number;
   };
 }
 
@@ -72,6 +78,8 @@ export function readRunReport(payload: Buffer, result: Buffer, workFiles: Readon
     resultBytes: count(Field.RESULT_BYTES),
     result,
     workFiles,
+    kept: numbers.has(Field.KEPT),
+    uses: count(Field.USES),
     memory: {
       startBytes: count(Field.MEMORY_START),
       endBytes: count(Field.MEMORY_END),
@@ -81,6 +89,7 @@ export function readRunReport(payload: Buffer, result: Buffer, workFiles: Readon
       cacheEndBytes: count(Field.CACHE_END),
       cacheMaxBytes: count(Field.CACHE_MAX),
       heldMaxBytes: count(Field.HELD_MAX),
+      heldBeforeBytes: count(Field.HELD_BEFORE),
     },
   };
 }

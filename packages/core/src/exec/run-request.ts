@@ -10,6 +10,14 @@ export interface OutputCaps {
   readonly maxDepth: number;
 }
 
+/** How a handler's process is kept for the next job. Without it the job gets a fresh process, which ends with it. */
+export interface KeepRequest {
+  /** It is not kept after this job. */
+  readonly last: boolean;
+  /** The one that is kept is not used. */
+  readonly fresh: boolean;
+}
+
 /** Largest file of the working directory that is read; what is longer is cut. */
 export const MAX_WORK_FILE_BYTES = 16 << 20;
 
@@ -19,12 +27,13 @@ export interface RunRequest {
   readonly maxResultBytes: number;
   /** Whether the job may reach the LLM service by way of the worker. */
   readonly relay: boolean;
+  readonly keep?: KeepRequest | undefined;
   /** Given to a shim for the handler's context. */
   readonly memoryMb: number;
 }
 
 /** Throws `RangeError` where the request does not fit a frame. */
-export function encodeRun({ spec, outputCaps, maxResultBytes, relay, memoryMb }: RunRequest): Buffer {
+export function encodeRun({ spec, outputCaps, maxResultBytes, relay, keep, memoryMb }: RunRequest): Buffer {
   const writer = new FrameWriter();
   if (spec.command) for (const argument of spec.command) writer.bytes(Field.ARG, argument);
   else writer.bytes(Field.ENV, `NANOGRID_MEMORY_MB=${memoryMb}`);
@@ -42,6 +51,8 @@ export function encodeRun({ spec, outputCaps, maxResultBytes, relay, memoryMb }:
     .number(Field.MAX_OUTPUT_FILES, outputCaps.maxFiles)
     .number(Field.MAX_OUTPUT_DEPTH, outputCaps.maxDepth);
   if (relay) writer.number(Field.RELAY, 1);
+  if (keep) writer.number(Field.KEEP, keep.last ? 0 : 1);
+  if (keep?.fresh) writer.number(Field.FRESH, 1);
   for (const file of spec.workFiles) {
     const cap = Buffer.alloc(8);
     cap.writeBigUInt64LE(BigInt(Math.min(file.maxBytes, MAX_WORK_FILE_BYTES)));

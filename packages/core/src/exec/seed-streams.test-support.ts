@@ -24,6 +24,7 @@ function request(spec: Partial<RunRequest['spec']>): RunRequest {
       maxStdoutBytes: 1 << 20,
       maxStderrBytes: 1 << 20,
       network: 'none',
+      reuse: 'container',
       workFiles: [],
       ...spec,
     },

@@ -16,6 +16,7 @@ const request: RunRequest = {
     maxStdoutBytes: 10,
     maxStderrBytes: 10,
     network: 'none',
+    reuse: 'container',
     workFiles: [],
   },
   outputCaps: { maxBytes: 200_000, maxFiles: 1, maxDepth: 1 },

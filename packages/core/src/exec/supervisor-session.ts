@@ -179,9 +179,13 @@ export class SupervisorSession {
     );
   }
 
-  /** Starts the language's waiting process; resolves to the version it reports. */
-  async startShim(command: readonly string[], env: Readonly<Record<string, string>>): Promise<string> {
+  /**
+   * Starts the language's waiting process; resolves to the version it reports. With `spare` the supervisor starts one
+   * of `command` for each job, ahead of it.
+   */
+  async startShim(command: readonly string[], env: Readonly<Record<string, string>>, spare = false): Promise<string> {
     const writer = new FrameWriter();
+    if (spare) writer.number(Field.SPARE, 1);
     for (const argument of command) writer.bytes(Field.ARG, argument);
     for (const [name, value] of Object.entries(env)) writer.bytes(Field.ENV, `${name}=${value}`);
     this.#write(writer.frame(Frame.SHIM));

@@ -2,6 +2,7 @@
 
 import { type Check, compileSchema } from '../config/check-schema.js';
 import { formatProblem } from '../config/problem.js';
+import { REUSE_MODES } from '../exec/exec-spec.js';
 import { NETWORK_GRANTS } from '../network/network-grant.js';
 
 const MAX_MS = 2 ** 31 - 1;
@@ -21,6 +22,7 @@ const execSpecSchema = {
     'maxStdoutBytes',
     'maxStderrBytes',
     'network',
+    'reuse',
     'workFiles',
   ],
   properties: {
@@ -38,6 +40,7 @@ const execSpecSchema = {
     maxStdoutBytes: bytes,
     maxStderrBytes: bytes,
     network: { enum: NETWORK_GRANTS },
+    reuse: { enum: REUSE_MODES },
     workFiles: {
       type: 'array',
       maxItems: 16,

@@ -21,6 +21,7 @@ const spec: ExecSpec = {
   maxStdoutBytes: 1,
   maxStderrBytes: 1,
   network: 'none',
+  reuse: 'container',
   workFiles: [],
 };
 const result = {

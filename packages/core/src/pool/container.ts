@@ -25,6 +25,7 @@ import { checkPosture } from '../preflight/check-posture.js';
 import type { Runtime } from '../runtime/runtime.js';
 import type { ContainerEngine, ContainerSpec, EngineContainer, EngineLimits } from './container-engine.js';
 import { jobUid, overheadMb, SHIM_DIR, WIPED_DIRECTORIES } from './container-spec.js';
+import { KeptProcess } from './kept-process.js';
 import { PeakMemoryCounter } from './peak-memory-counter.js';
 import { ThrottleLift } from './throttle-lift.js';
 
@@ -62,6 +63,9 @@ export class Container {
   jobsServed = 0;
   /** True from the end of a job until the container waits again: a moment. */
   cleaning = false;
+
+  /** The process that it keeps for the next job. */
+  readonly kept = new KeptProcess();
 
   readonly #log: Logger;
   readonly #events: ContainerEvents;
@@ -145,7 +149,7 @@ export class Container {
     }
     const command = warm.command.map((argument) => argument.replaceAll('{shim}', SHIM_DIR));
     const env: Record<string, string> = { NANOGRID_PRELOAD: (warm.preload ?? []).join(',') };
-    this.runtimeVersion = (await session.startShim(command, env)) || undefined;
+    this.runtimeVersion = (await session.startShim(command, env, warm.kind === 'spare')) || undefined;
   }
 
   get #shimTimeMs(): number {
@@ -233,6 +237,8 @@ export class Container {
     }
     if (lifted || report.timedOut || report.killed || report.oomKills > 0 || report.survivors > 0) {
       void this.retire('a job ended out of order in it');
+    } else if (request.spec.reuse === 'never') {
+      void this.retire('it was made for one job');
     } else {
       this.cleaning = true;
       const { hygieneUs, collectMs } = report;

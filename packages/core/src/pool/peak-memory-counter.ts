@@ -10,8 +10,11 @@ import { locateCounter } from './cgroup-files.js';
 
 export interface PeakMemory {
   readonly peakBytes: number;
-  /** `cgroup`: the container's own counters. `rusage`: the resident memory of the job's largest process. */
-  readonly peakSource: 'cgroup' | 'rusage';
+  /**
+   * `cgroup`: the container's own counters. `cgroup-kept`: the same, with all that the job's process has held since its
+   * first job. `rusage`: the resident memory of the job's largest process.
+   */
+  readonly peakSource: 'cgroup' | 'cgroup-kept' | 'rusage';
 }
 
 export class PeakMemoryCounter {
@@ -47,19 +50,22 @@ export class PeakMemoryCounter {
   }
 
   /** The peak of the job that has just ended. */
-  read({ memory, maxRssBytes }: RunReport): PeakMemory {
+  read({ memory, maxRssBytes, uses }: RunReport): PeakMemory {
     const { startBytes, endBytes, cacheStartBytes, cacheEndBytes, cacheMaxBytes, heldMaxBytes } = memory;
+    const wasKept = uses > 1;
+    const cgroup = wasKept ? 'cgroup-kept' : 'cgroup';
     // The kernel takes memory that was freed before off its account a moment late: what is left at the end is nearer.
-    const withoutJob = Math.max(0, Math.min(startBytes - cacheStartBytes, endBytes - cacheEndBytes));
+    const heldBefore = wasKept ? memory.heldBeforeBytes : startBytes - cacheStartBytes;
+    const withoutJob = Math.max(0, Math.min(heldBefore, endBytes - cacheEndBytes));
     const sampled = Math.max(0, heldMaxBytes - withoutJob);
     const peak = this.#mark(memory);
     if (peak === undefined) {
-      if (sampled > maxRssBytes) return { peakBytes: sampled, peakSource: 'cgroup' };
+      if (sampled > maxRssBytes) return { peakBytes: sampled, peakSource: cgroup };
       return { peakBytes: maxRssBytes, peakSource: 'rusage' };
     }
     // Page cache may have come and gone before the end, and the peak before the cache came.
     const cache = Math.max(cacheStartBytes, cacheEndBytes, cacheMaxBytes);
-    return { peakBytes: Math.max(0, peak - withoutJob - cache, sampled), peakSource: 'cgroup' };
+    return { peakBytes: Math.max(0, peak - withoutJob - cache, sampled), peakSource: cgroup };
   }
 
   /** The high-water mark of the job alone; undefined where an earlier one's could still stand. */

@@ -11,14 +11,16 @@ export async function withContainer<T>(
   parts: Pick<PipelineParts, 'config' | 'pool' | 'processors' | 'memory' | 'log'>,
   { job, runtime, memoryMb, clock, signal }: JobRun,
   code: ExtractedCode,
-  { network }: Pick<ExecSpec, 'network'>,
+  { network, reuse }: Pick<ExecSpec, 'network' | 'reuse'>,
   use: (container: Container) => Promise<T>,
 ): Promise<T> {
   const returnMemory = await parts.memory.take(memoryMb, signal);
   try {
     // Without an id the function is its code.
     const owner = job.functionId ?? `${job.code.bucket ?? ''}/${job.code.key}`;
-    const binding = JSON.stringify([runtime.name, owner, code.digest, memoryMb, network]);
+    // A job that wants a container of its own must not meet one that others have used.
+    const alone = reuse === 'never' ? [reuse] : [];
+    const binding = JSON.stringify([runtime.name, owner, code.digest, memoryMb, network, ...alone]);
     const limits = containerLimits(job, runtime, memoryMb, parts.config, parts.processors);
     const { container, start, buildMs } = await parts.pool.acquire(
       { runtime, outside: network === 'internet', diskMb: limits.diskMb, binding, code, limits },

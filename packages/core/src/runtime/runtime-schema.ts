@@ -56,6 +56,7 @@ export const runtimeSchema = {
       required: ['command', 'files'],
       properties: {
         command: { ...words, minItems: 1 },
+        kind: { type: 'string', enum: ['fork', 'spare'] },
         files: {
           type: 'object',
           propertyNames: { pattern: '^(?!\\.{1,2}$)[A-Za-z0-9._-]+$', mustBe: 'a file name without folders' },

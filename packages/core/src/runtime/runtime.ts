@@ -12,9 +12,15 @@ export interface ImageBuild {
 export interface WarmShim {
   /**
    * Command of the waiting process. `{shim}` stands for the folder that holds `files`. It speaks the shim protocol
-   * (`docs/supervisor-protocol.md`) on the socket it finds as file descriptor 3.
+   * (`docs/supervisor-protocol.md`) on the socket it finds as file descriptor 3, or 4 for `kind: 'spare'`.
    */
   readonly command: readonly string[];
+  /**
+   * How processes for jobs come to be. `fork`: the waiting process forks one for each job. `spare`: for a language that
+   * cannot fork, the supervisor starts `command` itself, ahead, once for each job; it gets ready and waits for its one
+   * job on file descriptor 4. Default `fork`.
+   */
+  readonly kind?: 'fork' | 'spare';
   /** Files delivered to the container when it starts: name to `file:` URL or absolute path. */
   readonly files: Readonly<Record<string, URL | string>>;
   /** Passed to the waiting process as `NANOGRID_PRELOAD`, joined by commas: what it loads before the first job. */
