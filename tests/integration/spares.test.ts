@@ -23,9 +23,7 @@ describe('a spare process', () => {
       print STDERR "said\\n"; exit 7;`;
     const result = await worker.run({ 'main.pl': script }, { runtime: 'spare', input: { a: 1 } });
     expect(result).toMatchObject({ status: 'FAILED', exitCode: 7, stderr: 'said\n' });
-    expect(result.stdout).toBe(
-      `input {"a":1} stdin {"a":1}\nuser job groups 0\nid ${result.requestId} in /function\n`,
-    );
+    expect(result.stdout).toBe(`input {"a":1} stdin {"a":1}\nuser job groups 0\nid ${result.requestId} in /function\n`);
     expect(result.runtimeVersion).toMatch(/^5\./);
   });
 

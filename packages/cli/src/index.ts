@@ -9,6 +9,7 @@ export {
   type Runtime,
 } from '@nanogrid/core';
 export { local } from '@nanogrid/plugin-local';
+export { node } from '@nanogrid/runtime-node';
 export { python } from '@nanogrid/runtime-python';
 export { Interruption } from './interruption.js';
 export type { Io, OutputStream } from './io.js';

@@ -142,7 +142,7 @@ describe('config', () => {
       valid: true,
       file: join(folder, 'nanogrid.config.json'),
       environments: ['production'],
-      runtimes: ['python'],
+      runtimes: ['python', 'node'],
       plugins: ['@nanogrid/plugin-local'],
     });
   });

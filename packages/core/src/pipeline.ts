@@ -58,7 +58,7 @@ async function runJob(parts: PipelineParts, run: JobRun): Promise<JobResult> {
   clock.set('extract', lease.timings.extractMs);
   try {
     await hooks.afterExtract.promise(job, lease.code);
-    const spec = await hooks.beforeExec.promise(buildSpec(run, lease.code, parts.config), job);
+    const spec = await hooks.beforeExec.promise(await buildSpec(run, lease.code, parts.config), job);
     return await withContainer(parts, run, lease.code, spec, async (container) => {
       const { result, report, outputs } = await execute(parts, run, container, spec);
       const enriched = await hooks.afterExec.promise(result, report, job);

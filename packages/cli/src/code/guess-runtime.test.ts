@@ -29,6 +29,12 @@ describe('the runtime is told by', () => {
     expect(guess({ names: ['hello.pm'], single: true })).toBe('perl');
   });
 
+  test('the data file that may name an entry point, where no entry point is there', () => {
+    const pearl = defineRuntime({ ...perl, manifest: { file: 'META.json', field: 'main' } });
+    expect(guess({ names: ['META.json', 'start.txt'] }, [ruby, pearl])).toBe('perl');
+    expect(guess({ names: ['META.json', 'main.rb'] }, [ruby, pearl])).toBe('ruby');
+  });
+
   test('the file of a handler', () => {
     expect(guess({ names: ['app.pm', 'main.rb'], handler: 'app.go' })).toBe('perl');
     expect(guess({ names: ['lib/app.rb'], handler: 'lib/app.go' })).toBe('ruby');

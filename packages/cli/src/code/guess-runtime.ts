@@ -15,11 +15,13 @@ export interface CodeNames {
 }
 
 /**
- * A single file and the file of a handler tell by their extension, anything else by the entry points at the top.
+ * A single file and the file of a handler tell by their extension, anything else by the entry points at the top; where
+ * there is none of any runtime, by the data file that may name one.
  * Throws `NG_USAGE`, which lists the candidates, where none or several runtimes fit.
  */
 export function guessRuntime(code: CodeNames, runtimes: readonly Runtime[]): Runtime {
-  const fitting = runtimes.filter((runtime) => fits(runtime, code));
+  const byName = runtimes.filter((runtime) => fits(runtime, code));
+  const fitting = byName.length > 0 ? byName : runtimes.filter((runtime) => mayBeNamed(runtime, code));
   const [only] = fitting;
   if (only !== undefined && fitting.length === 1) return only;
   const hint = `Name the runtime with --runtime: ${runtimes.map(({ name }) => name).join(', ') || 'none is configured'}.`;
@@ -38,6 +40,10 @@ export function guessRuntime(code: CodeNames, runtimes: readonly Runtime[]): Run
 export function sourceExtensions(runtime: Runtime): string[] {
   const { sourceExtensions: own, entrypoints } = runtime;
   return [...new Set((own ?? entrypoints.map((name) => extname(name))).map((extension) => extension.toLowerCase()))];
+}
+
+function mayBeNamed({ manifest }: Runtime, { names, single, handler }: CodeNames): boolean {
+  return manifest !== undefined && !single && handler === undefined && names.includes(manifest.file);
 }
 
 function fits(runtime: Runtime, { names, single, handler }: CodeNames): boolean {

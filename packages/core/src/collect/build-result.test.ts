@@ -36,7 +36,8 @@ const well: RunReport = {
     cacheStartBytes: 0,
     cacheEndBytes: 0,
     cacheMaxBytes: 0,
-    heldMaxBytes: 0, heldBeforeBytes: 0,
+    heldMaxBytes: 0,
+    heldBeforeBytes: 0,
   },
 };
 

@@ -11,17 +11,18 @@ import { type NetworkGrant, networkGrant } from '../network/network-grant.js';
 import { INPUT_FILE } from '../pool/container-spec.js';
 import type { Runtime } from '../runtime/runtime.js';
 import type { ExecSpec, ReuseMode } from './exec-spec.js';
+import { readManifest } from './read-manifest.js';
 
 /** Inputs up to this many bytes are also given as `PAYLOAD`; one string of an environment may have 128 KiB in Linux. */
 const MAX_PAYLOAD_VARIABLE_BYTES = 32 << 10;
 
 /** Throws `NG_ENTRYPOINT_MISSING` or `NG_HANDLER_INVALID`, both of the user's side. */
-export function buildSpec(
+export async function buildSpec(
   { job, inputJson, runtime }: Pick<JobRun, 'job' | 'inputJson' | 'runtime'>,
   code: ExtractedCode,
   config: Pick<CoreConfig, 'job' | 'sandbox' | 'functions' | 'aiEndpoint' | 'network' | 'reuse'>,
-): ExecSpec {
-  const entrypoint = job.handler === undefined ? findEntrypoint(runtime, code) : (runtime.entrypoints[0] ?? '');
+): Promise<ExecSpec> {
+  const entrypoint = job.handler === undefined ? await findEntrypoint(runtime, code) : (runtime.entrypoints[0] ?? '');
   if (job.handler !== undefined && !runtime.supports?.handlers) {
     throw new NanoGridError(
       'NG_HANDLER_INVALID',
@@ -54,7 +55,9 @@ function reuseMode(job: Job, runtime: Runtime, reuse: CoreConfig['reuse']): Reus
   return mode === 'process' && job.handler === undefined ? 'container' : mode;
 }
 
-function findEntrypoint(runtime: Runtime, code: ExtractedCode): string {
+async function findEntrypoint(runtime: Runtime, code: ExtractedCode): Promise<string> {
+  const named = await readManifest(runtime.manifest, code);
+  if (named !== undefined) return named;
   const paths = new Set(code.files.map(({ path }) => path));
   const found = runtime.entrypoints.find((name) => paths.has(name));
   if (found !== undefined) return found;

@@ -1,23 +1,29 @@
 /** Reads the folder that an image is built from: its files, their digest, and the tar stream that the engine wants. Owns no state. */
 
 import { createHash } from 'node:crypto';
-import { lstat, readdir, readFile } from 'node:fs/promises';
+import { createReadStream } from 'node:fs';
+import { lstat, readdir, readFile, stat } from 'node:fs/promises';
 import { join } from 'node:path';
-import type { Readable } from 'node:stream';
+import type { Readable, Writable } from 'node:stream';
+import { pipeline } from 'node:stream/promises';
 import { fileURLToPath } from 'node:url';
-import { pack } from 'tar-stream';
+import { type Pack, pack } from 'tar-stream';
 import { NanoGridError } from '../errors.js';
 import { type IgnoreFilter, parseDockerIgnore } from './docker-ignore.js';
 
 /** Contexts are read into memory whole; above this, something that does not belong there lies in the folder. */
 export const MAX_CONTEXT_BYTES = 64 * 1024 * 1024;
 const MAX_CONTEXT_FILES = 10_000;
+/** A further file is read piece by piece; above this it is no file for an image. */
+const MAX_FURTHER_FILE_BYTES = 1024 * 1024 * 1024;
 
 interface ContextFile {
   /** Relative, with `/` between components. */
   readonly path: string;
   readonly mode: number;
-  readonly content: Buffer;
+  readonly sizeBytes: number;
+  /** The bytes, or the file that holds them: further files may be too large for the memory. */
+  readonly content: Buffer | { readonly file: string };
 }
 
 /** A build context, read and checked. `files` are sorted by path. */
@@ -30,14 +36,21 @@ export interface BuildContext {
 }
 
 /**
- * Reads a context folder, `.dockerignore` respected. Throws `NG_IMAGE_FAILED` where the folder or its `Dockerfile` is
- * missing, holds a link or special file, or is above 64 MiB.
+ * Reads a context folder, `.dockerignore` respected, and `further` files that are put beside it, path in the context to
+ * place. Throws `NG_IMAGE_FAILED` where the folder or its `Dockerfile` is missing, holds a link or special file, or is
+ * above 64 MiB, and where a further file cannot be read, is in the folder already, or is above 1 GiB.
  */
-export async function readBuildContext(context: URL | string, image: string): Promise<BuildContext> {
-  const directory = typeof context === 'string' ? context : fileURLToPath(context);
+export async function readBuildContext(
+  context: URL | string,
+  image: string,
+  further: Readonly<Record<string, URL | string>> = {},
+): Promise<BuildContext> {
+  const directory = pathOf(context);
   const files: ContextFile[] = [];
   try {
     await collect(directory, '', await readIgnore(directory), files, { bytes: 0 }, image);
+    for (const [path, place] of Object.entries(further))
+      files.push(await furtherFile(path, pathOf(place), files, image));
   } catch (error) {
     throw NanoGridError.from(error, 'NG_IMAGE_FAILED', `The build folder of image ${image} cannot be read`);
   }
@@ -48,18 +61,65 @@ export async function readBuildContext(context: URL | string, image: string): Pr
     });
   }
   files.sort((a, b) => (a.path < b.path ? -1 : 1));
-  return { directory, files, digest: digestOf(files), dockerfile: dockerfile.content.toString('utf8') };
+  try {
+    return { directory, files, digest: await digestOf(files), dockerfile: String(dockerfile.content) };
+  } catch (error) {
+    throw NanoGridError.from(error, 'NG_IMAGE_FAILED', `A file for image ${image} cannot be read`);
+  }
 }
 
-/** The context as a tar stream that is the same for the same files, so that the engine's build cache holds. */
+/**
+ * The context as a tar stream that is the same for the same files, so that the engine's build cache holds. It fails
+ * where a further file has another size now.
+ */
 export function packBuildContext(context: BuildContext): Readable {
   const stream = pack();
-  for (const file of context.files) {
-    stream.entry({ name: file.path, mode: file.mode, mtime: new Date(0), uid: 0, gid: 0 }, file.content);
+  // streamx's Readable, which node's own consumers take as it is.
+  const readable = stream as unknown as Readable;
+  packFiles(stream, context.files).catch((error: Error) => readable.destroy(error));
+  return readable;
+}
+
+async function packFiles(stream: Pack, files: readonly ContextFile[]): Promise<void> {
+  for (const { path, mode, sizeBytes, content } of files) {
+    const header = { name: path, mode, size: sizeBytes, mtime: new Date(0), uid: 0, gid: 0 };
+    if (Buffer.isBuffer(content)) stream.entry(header, content);
+    else await pipeline(createReadStream(content.file), stream.entry(header) as unknown as Writable);
   }
   stream.finalize();
-  // streamx's Readable, which node's own consumers take as it is.
-  return stream as unknown as Readable;
+}
+
+function pathOf(place: URL | string): string {
+  return typeof place === 'string' ? place : fileURLToPath(place);
+}
+
+async function furtherFile(
+  path: string,
+  file: string,
+  files: readonly ContextFile[],
+  image: string,
+): Promise<ContextFile> {
+  if (files.some((other) => other.path === path)) {
+    throw refusal(
+      image,
+      `holds ${path}, which is also one of its further files`,
+      'Give the further file another path.',
+    );
+  }
+  const found = await stat(file);
+  if (!found.isFile() || found.size > MAX_FURTHER_FILE_BYTES) {
+    throw refusal(
+      image,
+      `is to hold ${file}, which is no file of 1 GiB at most`,
+      'Correct `image.files` of the runtime.',
+    );
+  }
+  return { path, mode: modeOf(found.mode), sizeBytes: found.size, content: { file } };
+}
+
+/** Only the executable bit counts: the rest depends on the umask of whoever checked the files out. */
+function modeOf(mode: number): number {
+  return (mode & 0o111) === 0 ? 0o644 : 0o755;
 }
 
 async function readIgnore(directory: string): Promise<IgnoreFilter> {
@@ -81,18 +141,18 @@ async function collect(
 ): Promise<void> {
   for (const name of await readdir(join(root, folder))) {
     const path = folder === '' ? name : `${folder}/${name}`;
-    const stat = await lstat(join(root, path));
-    if (stat.isDirectory()) {
+    const found = await lstat(join(root, path));
+    if (found.isDirectory()) {
       // A folder that is left out may still hold an exception, so it is always walked.
       await collect(root, path, ignored, files, seen, image);
       continue;
     }
     // The engine's rule: what describes the build is always sent.
     if (path !== 'Dockerfile' && ignored(path)) continue;
-    if (!stat.isFile()) {
+    if (!found.isFile()) {
       throw refusal(image, `holds ${path}, which is no regular file`, 'Replace links and special files by copies.');
     }
-    seen.bytes += stat.size;
+    seen.bytes += found.size;
     if (seen.bytes > MAX_CONTEXT_BYTES || files.length >= MAX_CONTEXT_FILES) {
       throw refusal(
         image,
@@ -100,9 +160,8 @@ async function collect(
         'Leave out what the build does not need with a .dockerignore, or fetch it in the Dockerfile.',
       );
     }
-    // Only the executable bit counts: the rest depends on the umask of whoever checked the files out.
-    const mode = (stat.mode & 0o111) === 0 ? 0o644 : 0o755;
-    files.push({ path, mode, content: await readFile(join(root, path)) });
+    const content = await readFile(join(root, path));
+    files.push({ path, mode: modeOf(found.mode), sizeBytes: content.length, content });
   }
 }
 
@@ -110,12 +169,13 @@ function refusal(image: string, what: string, hint: string): NanoGridError {
   return new NanoGridError('NG_IMAGE_FAILED', `The build folder of image ${image} ${what}.`, { hint });
 }
 
-function digestOf(files: readonly ContextFile[]): string {
+async function digestOf(files: readonly ContextFile[]): Promise<string> {
   const hash = createHash('sha256');
   // Lengths are hashed too, so that no two different contexts give the same bytes.
-  for (const file of files) {
-    hash.update(`${Buffer.byteLength(file.path)} ${file.path} ${file.mode.toString(8)} ${file.content.length}\n`);
-    hash.update(file.content);
+  for (const { path, mode, sizeBytes, content } of files) {
+    hash.update(`${Buffer.byteLength(path)} ${path} ${mode.toString(8)} ${sizeBytes}\n`);
+    if (Buffer.isBuffer(content)) hash.update(content);
+    else for await (const chunk of createReadStream(content.file, { highWaterMark: 1 << 20 })) hash.update(chunk);
   }
   return hash.digest('hex');
 }

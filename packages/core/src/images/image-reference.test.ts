@@ -1,7 +1,9 @@
 import { chmod, mkdir, mkdtemp, rm, symlink, truncate, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
+import { buffer } from 'node:stream/consumers';
 import { pathToFileURL } from 'node:url';
+import { extract } from 'tar-stream';
 import { afterEach, beforeEach, describe, expect, test } from 'vitest';
 import { MAX_CONTEXT_BYTES, packBuildContext, readBuildContext } from './build-context.js';
 import { imageTag } from './image-reference.js';
@@ -52,6 +54,62 @@ describe('imageTag', () => {
     await mkdir(join(context, 'notes'));
     await writeFile(join(context, 'notes', 'x'), 'x');
     expect(await tagOf()).toBe(tag);
+  });
+});
+
+describe('further files', () => {
+  let outside: string;
+  beforeEach(async () => {
+    outside = await mkdtemp(join(tmpdir(), 'nanogrid-further-'));
+    await writeFile(join(outside, 'program'), 'P'.repeat(200_000), { mode: 0o755 });
+  });
+  afterEach(() => rm(outside, { recursive: true, force: true }));
+  const place = () => join(outside, 'program');
+  const tag = (files: Record<string, URL | string>) => imageTag({ name: 'perl', image: { context, files } });
+  const refused = (files: Record<string, URL | string>) => readBuildContext(context, 'nanogrid/perl', files);
+
+  test('count in the tag: their paths, contents and executable bits', async () => {
+    const seen = [await tagOf(), await tag({ a1: place() }), await tag({ 'bin/a1': place() })];
+    await chmod(place(), 0o644);
+    seen.push(await tag({ a1: place() }));
+    await writeFile(place(), 'Q'.repeat(200_000));
+    seen.push(await tag({ a1: place() }));
+    expect(new Set(seen).size).toBe(5);
+    expect(await tag({ a1: pathToFileURL(place()) })).toBe(seen[4]);
+    expect(await tag({})).toBe(seen[0]);
+  });
+
+  test('tell from the same bytes in the folder nothing', async () => {
+    const further = await tag({ b: place() });
+    await writeFile(join(context, 'b'), 'P'.repeat(200_000), { mode: 0o755 });
+    expect(await tagOf()).toBe(further);
+  });
+
+  test('are packed with the others, however large', async () => {
+    await truncate(place(), MAX_CONTEXT_BYTES + 1);
+    const entries: [name: string, mode: number | undefined, size: number | undefined][] = [];
+    const packed = packBuildContext(await readBuildContext(context, 'x', { 'bin/p': place() }));
+    for await (const entry of packed.pipe(extract())) {
+      entries.push([entry.header.name, entry.header.mode, entry.header.size]);
+      entry.resume();
+    }
+    expect(entries.sort()).toEqual([
+      ['Dockerfile', 0o644, 22],
+      ['a', 0o644, 3],
+      ['bin/p', 0o755, MAX_CONTEXT_BYTES + 1],
+    ]);
+  });
+
+  test('that changed since are no image', async () => {
+    const read = await readBuildContext(context, 'x', { p: place() });
+    await truncate(place(), 10);
+    await expect(buffer(packBuildContext(read))).rejects.toThrow(/[Ss]ize/);
+  });
+
+  test('are refused where they are missing, no file, or in the folder already', async () => {
+    await expect(refused({ p: join(outside, 'none') })).rejects.toMatchObject({ code: 'NG_IMAGE_FAILED' });
+    await expect(refused({ p: outside })).rejects.toMatchObject({ message: /which is no file/ });
+    await expect(refused({ a: place() })).rejects.toMatchObject({ message: /also one of its further files/ });
   });
 });
 

@@ -16,7 +16,7 @@ export interface ImageReference {
 export async function resolveImage(source: ImageSource): Promise<ImageReference> {
   if (typeof source.image === 'string') return { tag: source.image, context: undefined };
   const name = imageName(source.name, source.image);
-  const context = await readBuildContext(source.image.context, name);
+  const context = await readBuildContext(source.image.context, name, source.image.files);
   return { tag: `${name}:${context.digest.slice(0, 12)}`, context };
 }
 

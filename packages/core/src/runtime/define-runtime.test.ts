@@ -56,6 +56,13 @@ describe('defineRuntime', () => {
     ['an extension without its dot', { sourceExtensions: ['pl'] }, 'must be an extension with its dot'],
     ['a relative image folder', { image: { context: './image' } }, 'image.context: "./image" must be a file: URL'],
     ['an image folder on the web', { image: { context: new URL('https://x/') } }, 'must be a file: URL'],
+    [
+      'a relative file of an image',
+      { image: { context: '/image', files: { x: './x' } } },
+      'image.files.x: "./x" must be a file: URL',
+    ],
+    ['a file outside the image folder', { image: { context: '/image', files: { '../x': '/x' } } }, 'image.files.../x'],
+    ['a manifest in a folder', { manifest: { file: 'a/b.json', field: 'x' } }, 'must be a file name without folders'],
     ['spaces in an image', { image: 'ruby 3' }, 'image: "ruby 3" must be the name of an image, without spaces'],
     ['a variable with a bad name', { env: { 'A-B': '1' } }, 'env.A-B: is not a valid name'],
     ['no run and no warm', { run: undefined }, 'run: is required where there is no "warm"'],

@@ -23,16 +23,19 @@ function runtimeProblems(definition: unknown): Problem[] {
   const problems = compileSchema(runtimeSchema)(definition);
   if (!isPlainObject(definition)) return problems;
   const { image, warm, run } = definition;
-  if (isPlainObject(image)) problems.push(...locationProblems('image.context', image.context));
-  if (isPlainObject(warm) && isPlainObject(warm.files)) {
-    for (const [name, file] of Object.entries(warm.files)) {
-      problems.push(...locationProblems(`warm.files.${name}`, file));
-    }
+  if (isPlainObject(image)) {
+    problems.push(...locationProblems('image.context', image.context), ...filesProblems('image.files', image.files));
   }
+  if (isPlainObject(warm)) problems.push(...filesProblems('warm.files', warm.files));
   if (run === undefined && warm === undefined) {
     problems.push({ path: 'run', reason: 'is required where there is no "warm"' });
   }
   return problems;
+}
+
+function filesProblems(path: string, files: unknown): Problem[] {
+  if (!isPlainObject(files)) return [];
+  return Object.entries(files).flatMap(([name, file]) => locationProblems(`${path}.${name}`, file));
 }
 
 function locationProblems(path: string, value: unknown): Problem[] {

@@ -3,6 +3,10 @@
 const words = { type: 'array', items: { type: 'string', minLength: 1 } } as const;
 // A file or folder: its form (URL or absolute path) is more than a schema can say and is checked in code.
 const location = { type: ['string', 'object'] } as const;
+const contextPath = {
+  pattern: '^(?!/)(?!(.*/)?(\\.{1,2})?(/|$))[^\\u0000\\\\]+$',
+  mustBe: 'the path of a file in the build folder',
+} as const;
 
 /** JSON Schema (draft 7) of `RuntimeDefinition`. */
 export const runtimeSchema = {
@@ -31,9 +35,22 @@ export const runtimeSchema = {
       mustBe: 'the name of an image, without spaces',
       additionalProperties: false,
       required: ['context'],
-      properties: { name: { type: 'string', minLength: 1 }, context: location },
+      properties: {
+        name: { type: 'string', minLength: 1 },
+        context: location,
+        files: { type: 'object', propertyNames: contextPath, additionalProperties: location },
+      },
     },
     version: { type: 'string', minLength: 1 },
+    manifest: {
+      type: 'object',
+      additionalProperties: false,
+      required: ['file', 'field'],
+      properties: {
+        file: { type: 'string', pattern: '^[A-Za-z0-9._-]+$', mustBe: 'a file name without folders' },
+        field: { type: 'string', minLength: 1 },
+      },
+    },
     entrypoints: {
       type: 'array',
       minItems: 1,

@@ -6,6 +6,11 @@ export interface ImageBuild {
   readonly name?: string;
   /** Folder with a `Dockerfile`, as a `file:` URL (`new URL('../image/', import.meta.url)`) or an absolute path. */
   readonly context: URL | string;
+  /**
+   * Further files, put into the context beside the `Dockerfile`: path in the context to `file:` URL or absolute path.
+   * They count in the digest. For what is not in the folder itself, such as a program of another package.
+   */
+  readonly files?: Readonly<Record<string, URL | string>>;
 }
 
 /** How a process of the language is kept ready, so that a job does not pay for the language's own start. */
@@ -47,6 +52,11 @@ export interface RuntimeDefinition {
   readonly image: string | ImageBuild;
   /** Version of the language that runs, reported as `runtimeVersion`; a shim that reports its own overrules it. */
   readonly version?: string;
+  /**
+   * Where a data file of the code, JSON at its top, may name the entry point: tried before `entrypoints`. A file that is
+   * not there, or a field that names no file of the code, is passed over.
+   */
+  readonly manifest?: { readonly file: string; readonly field: string };
   /** File names tried in order as a script's entry point, for instance `['main.sh']`. */
   readonly entrypoints: readonly string[];
   /** Extensions of single source files that may be sent instead of an archive, with the dot. Default: those of `entrypoints`. */

@@ -1,0 +1,375 @@
+/** Node functions on real containers: scripts run as by `node index.js`, handlers, and what a job's process may do. */
+
+import { readFile } from 'node:fs/promises';
+import { node } from '@nanogrid/runtime-node';
+import { afterAll, beforeAll, describe, expect, test } from 'vitest';
+import { startTestWorker, type TestWorker } from '../support/test-worker.js';
+
+let worker: TestWorker;
+type Files = Record<string, string>;
+
+beforeAll(async () => {
+  worker = await startTestWorker({ runtimes: [node()] });
+});
+
+afterAll(async () => {
+  await worker?.close();
+});
+
+const script = (code: Files | string, job: object = {}) =>
+  worker.run(typeof code === 'string' ? { 'index.js': code } : code, { runtime: 'node', ...job });
+const handler = (code: Files | string, input?: unknown, name = 'index.handler', job: object = {}) =>
+  script(code, { handler: name, input, ...job });
+
+/** No line of what is printed names the waiting process's own file. */
+const withoutShim = expect.not.stringContaining('shim');
+
+describe('a script', () => {
+  test('runs as a main module, with the code as its working directory', async () => {
+    const code = `
+console.log('working');
+console.log(JSON.stringify([require.main === module, module.id, __filename, process.cwd(), process.argv.slice(1), process.execArgv,
+  Object.keys(require.cache), process.mainModule === module]));`;
+    const result = await script(code, { functionId: 'f', runtime: 'nodejs18.x' });
+    expect(result).toMatchObject({ status: 'SUCCESS', runtime: 'node', exitCode: 0, stderr: '', attempt: 1 });
+    expect(result.result).toEqual([
+      true,
+      '.',
+      '/function/index.js',
+      '/function',
+      ['/function/index.js'],
+      [],
+      ['/function/index.js'],
+      true,
+    ]);
+    expect(result.runtimeVersion).toMatch(/^\d+\.\d+\.\d+$/);
+    expect(result.durationMs).toBeGreaterThan(0);
+    expect(result.peakMemoryBytes).toBeGreaterThan(0);
+  });
+
+  test('may be an ES module that waits at its top level', async () => {
+    const code = `
+import { readFileSync } from 'node:fs';
+import { answer } from './lib/answer.mjs';
+await new Promise((resolve) => setTimeout(resolve, 5));
+console.log(JSON.stringify([import.meta.url, import.meta.filename, process.argv[1], answer, typeof require, JSON.parse(readFileSync(0, 'utf8'))]));`;
+    const result = await script({ 'index.mjs': code, 'lib/answer.mjs': 'export const answer = 42;' }, { input: 'in' });
+    expect(result.stderr).toBe('');
+    const path = '/function/index.mjs';
+    expect(result.result).toEqual([`file://${path}`, path, path, 42, 'undefined', 'in']);
+  });
+
+  test.each([
+    ['index.cjs', { 'index.cjs': 'console.log(JSON.stringify(__filename))' }],
+    ['main.js', { 'main.js': 'console.log(JSON.stringify(__filename))' }],
+    [
+      'index.js',
+      { 'index.js': 'console.log(JSON.stringify(import.meta.filename))', 'package.json': '{"type": "module"}' },
+    ],
+    [
+      'src/start.js',
+      {
+        'package.json': '{"main": "./src/start.js"}',
+        'src/start.js': 'console.log(JSON.stringify(__filename))',
+        'index.js': '',
+      },
+    ],
+  ] satisfies [string, Files][])('%s is an entry point', async (path, code) => {
+    expect(await script(code)).toMatchObject({ status: 'SUCCESS', result: `/function/${path}` });
+  });
+
+  test('gets its input in every way, of 1 MiB too', async () => {
+    const code = `
+const fs = require('fs');
+const bySync = fs.readFileSync(process.env.WAY === 'name' ? '/dev/stdin' : 0, 'utf8');
+const byFile = fs.readFileSync(process.env.PAYLOAD_FILE, 'utf8');
+console.log(JSON.stringify([bySync === byFile, bySync.length, 'PAYLOAD' in process.env ? process.env.PAYLOAD === byFile : null]));`;
+    expect((await script(code, { input: { text: 'ünïcödé 🚀' } })).result).toEqual([true, 26, true]);
+    expect((await script(code, { input: 'x'.repeat(2 ** 20) })).result).toEqual([true, 2 ** 20 + 2, null]);
+    const named = code.replace("process.env.WAY === 'name'", 'true');
+    expect((await script(named, { input: 7 })).result).toEqual([true, 1, true]);
+    const stream = `
+let text = '';
+process.stdin.setEncoding('utf8').on('data', (chunk) => { text += chunk; }).on('end', () => console.log(text));`;
+    const input = { ['__proto__']: { polluted: true }, list: [1, null] };
+    expect(JSON.stringify((await script(stream, { input })).result)).toBe(JSON.stringify(input));
+    const lines =
+      "for await (const line of (await import('node:readline')).createInterface({ input: process.stdin })) console.log(line)";
+    expect((await script({ 'index.mjs': lines }, { input: 'one' })).result).toBe('one');
+  });
+
+  test('ends as it says, after its listeners', async () => {
+    const events = `
+let again = true;
+process.on('beforeExit', () => { console.log('before'); if (again) { again = false; setTimeout(() => console.log('timer'), 1); } });
+process.on('exit', (code) => { console.log('exit', code); process.on('exit', () => console.log('never')); });
+process.exitCode = 5;`;
+    expect(await script(events)).toMatchObject({
+      status: 'FAILED',
+      exitCode: 5,
+      stdout: 'before\ntimer\nbefore\nexit 5\n',
+    });
+    expect(await script('process.on("exit", () => console.log("exit")); process.exit(7)')).toMatchObject({
+      exitCode: 7,
+      stdout: 'exit\n',
+    });
+    expect(await script('process.kill(process.pid, "SIGKILL")')).toMatchObject({ signal: 'SIGKILL' });
+    const waiting = await script({ 'index.mjs': 'await new Promise(() => {});' });
+    expect(waiting).toMatchObject({ status: 'FAILED', exitCode: 13 });
+    expect(waiting.stderr).toContain('unsettled top-level await');
+  });
+
+  test.each([
+    [
+      'an exception',
+      'index.js',
+      '\nfunction f() { throw new TypeError("boom"); }\nf();',
+      'at f (/function/index.js:2:22)',
+    ],
+    [
+      'a rejection',
+      'index.js',
+      '\nasync function f() { await 1; throw new TypeError("boom"); }\nf();',
+      'at f (/function/index.js:2:37)',
+    ],
+    ['an exception of a module', 'index.mjs', 'await 1;\nthrow new TypeError("boom");', 'file:///function/index.mjs:2'],
+    [
+      'an exception later',
+      'index.js',
+      'setTimeout(() => {\n  throw new TypeError("boom"); }, 1)',
+      '/function/index.js:2',
+    ],
+  ])('%s is reported as Node does', async (_, path, code, frame) => {
+    const result = await script({ [path]: code });
+    expect(result).toMatchObject({ status: 'FAILED', exitCode: 1, stderr: withoutShim });
+    expect(result.stderr).toContain('TypeError: boom');
+    expect(result.stderr).toContain(frame);
+    expect(result.stderr).toMatch(/\nNode\.js v\d/);
+  });
+
+  test('that is no JavaScript is reported with the place', async () => {
+    const result = await script('let a = 1;\nlet b = ;');
+    expect(result).toMatchObject({ status: 'FAILED', exitCode: 1, stderr: withoutShim });
+    expect(result.stderr).toContain('/function/index.js:2\nlet b = ;');
+  });
+
+  test('loses nothing that it has written, however it ends', async () => {
+    const megabyte = await startTestWorker({ runtimes: [node()], settings: { job: { maxLogBytes: 6 << 20 } } });
+    try {
+      for (const end of ['process.exit(0)', '', 'process.kill(process.pid, "SIGTERM")']) {
+        const code = `console.log('x'.repeat(5e6)); console.error('end'); ${end}`;
+        const { stdout, stderr } = await megabyte.run({ 'index.js': code }, { runtime: 'node' });
+        expect([end, stdout.length, stderr]).toEqual([end, 5e6 + 1, 'end\n']);
+      }
+    } finally {
+      await megabyte.close();
+    }
+  });
+
+  test('may use variables that Node reads at its start, and start processes and threads of its own', async () => {
+    const code = `
+const { fork, execFileSync } = require('child_process');
+const { Worker } = require('worker_threads');
+if (process.argv[2] === 'child') process.send(process.argv.length);
+else {
+  const said = execFileSync(process.execPath, ['-p', '1 + 1'], { encoding: 'utf8' });
+  const thread = new Worker("require('worker_threads').parentPort.postMessage(process.argv[1] ?? null)", { eval: true });
+  thread.on('message', (inThread) =>
+    fork(__filename, ['child']).on('message', (inFork) => console.log(JSON.stringify([said, inThread, inFork]))));
+}`;
+    const result = await script(code);
+    expect(result).toMatchObject({ status: 'SUCCESS', stderr: '' });
+    expect(result.result).toEqual(['2\n', '/function/index.js', 3]);
+  });
+
+  test('the example runs', async () => {
+    const source = await readFile(new URL('../../examples/functions/hello-node/index.js', import.meta.url), 'utf8');
+    expect(await script(source, { input: { name: 'Ada' } })).toMatchObject({
+      status: 'SUCCESS',
+      result: { greeting: 'Hello, Ada!' },
+    });
+  });
+});
+
+describe('the process of a job', () => {
+  test('is another user in every thread, without a capability, with no way to the supervisor', async () => {
+    const code = `
+const fs = require('fs');
+fs.readFile('/etc/hostname', () => {
+  const threads = fs.readdirSync('/proc/self/task').map((id) => {
+    const status = fs.readFileSync('/proc/self/task/' + id + '/status', 'utf8');
+    return ['Uid', 'Gid', 'Groups', 'CapInh', 'CapPrm', 'CapEff', 'CapAmb', 'NoNewPrivs'].map((key) => new RegExp(key + ':\\\\s*(.*)').exec(status)[1].trim());
+  });
+  const open = fs.readdirSync('/proc/self/fd').map(Number).flatMap((fd) => {
+    try { return [[fd, fs.readlinkSync('/proc/self/fd/' + fd).replace(/\\d+/, 'n')]]; } catch { return []; }
+  });
+  const denied = ['setuid', 'setgid', 'setgroups'].map((call) => {
+    try { process[call](call === 'setgroups' ? [0] : 0); return call; } catch (error) { return error.code; }
+  });
+  console.log(JSON.stringify({ threads, open, denied }));
+});`;
+    const { result, stderr } = await script(code);
+    expect(stderr).toBe('');
+    const { threads, open, denied } = result as { threads: string[][]; open: [number, string][]; denied: string[] };
+    const none = '0000000000000000';
+    expect(threads.length).toBeGreaterThan(5);
+    for (const [uid = '', gid = '', ...rest] of threads) {
+      expect(uid).toMatch(/^([1-9]\d{3,})\t\1\t\1\t\1$/);
+      expect(gid).toBe(uid);
+      expect(rest).toEqual(['', none, none, none, none, '1']);
+    }
+    expect(denied).toEqual(['EPERM', 'EPERM', 'EPERM']);
+    // The streams, and what belongs to the process itself: no socket, nothing of the supervisor.
+    for (const [fd, target] of open) {
+      expect([fd, target]).toEqual([
+        fd,
+        expect.stringMatching(/^pipe:|^anon_inode:|^\/dev\/null$|payload\.json$|^\/proc\//),
+      ]);
+    }
+    expect(open.filter(([, target]) => target.includes('socket'))).toEqual([]);
+  });
+
+  test('has no environment but its own', async () => {
+    const { result } = await script('console.log(JSON.stringify(Object.keys(process.env).sort()))', {
+      functionId: 'f',
+    });
+    expect(result).toEqual(
+      expect.arrayContaining(['FUNCTION_ID', 'HOME', 'JOB_ID', 'OUTPUT_DIR', 'PATH', 'PAYLOAD', 'PAYLOAD_FILE']),
+    );
+    expect((result as string[]).filter((name) => name.startsWith('NANOGRID') || name.startsWith('NODE'))).toEqual([]);
+  });
+
+  test('is a new one for each job: nothing is left of the one before', async () => {
+    const key = await worker.put({
+      'index.js': `
+globalThis.jobs = (globalThis.jobs ?? 0) + 1;
+const fs = require('fs');
+console.log(JSON.stringify([globalThis.jobs, fs.existsSync('left'), fs.existsSync('/tmp/left'), process.env.LEFT ?? null, process.getuid() > 0]));
+process.env.LEFT = '1';
+fs.writeFileSync('left', ''); fs.writeFileSync('/tmp/left', '');`,
+    });
+    for (let job = 0; job < 4; job++) {
+      const { result } = await worker.run(undefined, { key, runtime: 'node', functionId: 'left' });
+      expect(result).toEqual([1, false, false, null, true]);
+    }
+  });
+
+  test('is ended at its deadline, also where it spins', async () => {
+    const result = await script('console.log("at work"); for (;;);', { timeoutMs: 400 });
+    expect(result).toMatchObject({ status: 'FAILED', errorCode: 'NG_TIMEOUT', stdout: 'at work\n' });
+  });
+
+  test('that takes more memory than it has is told so', async () => {
+    const result = await script('const a = []; for (;;) a.push(Buffer.alloc(1 << 20, 1));', { memoryMb: 64 });
+    expect(result).toMatchObject({ status: 'FAILED', errorCode: 'NG_OUT_OF_MEMORY' });
+  });
+});
+
+describe('a handler', () => {
+  test('gets event and context, and is awaited', async () => {
+    const code = `
+exports.handler = async (event, context) => {
+  await new Promise((resolve) => setTimeout(resolve, 5));
+  const left = context.getRemainingTimeInMillis();
+  return { event, ids: [context.jobId, context.requestId, context.awsRequestId, context.functionId, context.functionName],
+    memory: context.memoryLimitInMB, left: left > 1000 && left < 5000, main: require.main === module };
+};`;
+    const input = { ['__proto__']: { polluted: true }, n: 1 };
+    const result = await handler(code, input, 'index.handler', { functionId: 'f', memoryMb: 96, timeoutMs: 5000 });
+    const id = result.requestId;
+    expect(JSON.stringify((result.result as { event: unknown }).event)).toBe(JSON.stringify(input));
+    expect(result.result).toMatchObject({ ids: [id, id, id, 'f', 'f'], memory: 96, left: true, main: false });
+  });
+
+  test.each([
+    ['index.handler', { 'index.mjs': 'await 1;\nexport const handler = () => "mjs";' }, 'mjs'],
+    ['index.handler', { 'index.cjs': 'exports.handler = () => "cjs";' }, 'cjs'],
+    [
+      'app.go',
+      { 'app.js': 'await 1;\nexport async function go() { return "type"; }', 'package.json': '{"type":"module"}' },
+      'type',
+    ],
+    ['lib/app.go', { 'lib/app.js': 'module.exports.go = () => "folder";' }, 'folder'],
+    ['lib.app.go', { 'lib/app.js': 'module.exports = new (class { x = "this"; go() { return this.x; } })();' }, 'this'],
+    ['app.go', { 'app.mjs': 'export default { go: () => "default" };' }, 'default'],
+  ] satisfies [string, Files, string][])('%s is found in %j', async (name, code, value) => {
+    expect(await handler(code, null, name)).toMatchObject({ status: 'SUCCESS', result: value, stderr: '' });
+  });
+
+  test('may answer by callback, once', async () => {
+    const late =
+      'exports.handler = (event, context, callback) => { setTimeout(() => { callback(null, event); callback(null, 9); }, 5); }';
+    expect(await handler(late, 4)).toMatchObject({ status: 'SUCCESS', result: 4 });
+    const failing = 'exports.handler = (event, context, callback) => { callback(new Error("by callback")); }';
+    expect(await handler(failing)).toMatchObject({
+      status: 'FAILED',
+      exitCode: 1,
+      stderr: expect.stringContaining('by callback'),
+    });
+    const promise =
+      'exports.handler = async (event, context, callback) => { setTimeout(callback, 1000, null, 1); return 2; }';
+    expect(await handler(promise)).toMatchObject({ result: 2 });
+  });
+
+  test('ends the job with its answer, whatever else still runs', async () => {
+    const code = 'exports.handler = () => { setInterval(() => {}, 1000); return "done"; }';
+    expect(await handler(code, null, 'index.handler', { timeoutMs: 10_000 })).toMatchObject({ result: 'done' });
+  });
+
+  test.each([
+    ['undefined', null],
+    ['null', null],
+    ['[undefined, NaN, new Date(0)]', [null, null, '1970-01-01T00:00:00.000Z']],
+    ['"x".repeat(300000)', 'x'.repeat(300_000)],
+  ])('that returns %s answers with JSON', async (value, expected) => {
+    expect((await handler(`exports.handler = () => (${value})`)).result).toEqual(expected);
+  });
+
+  test.each([
+    ['a BigInt', '1n', 'is not JSON: Do not know how to serialize a BigInt'],
+    ['a circle', '(() => { const a = {}; a.a = a; return a; })()', 'is not JSON: Converting circular structure'],
+    ['a function', '() => 1', 'is not JSON: a function'],
+  ])('that returns %s fails, and is told why', async (_, value, reason) => {
+    const result = await handler(`exports.handler = () => (${value})`);
+    expect(result).toMatchObject({ status: 'FAILED', exitCode: 1, stderr: withoutShim });
+    expect(result.stderr).toContain(`handler 'index.handler' returned a value that ${reason}`);
+  });
+
+  test.each([
+    ['index.nope', "module 'index' has no function 'nope'"],
+    ['other.handler', "there is no module 'other' in the function's code"],
+  ])('%s that is not there is told', async (name, reason) => {
+    const result = await handler('exports.handler = 1', null, name);
+    expect(result).toMatchObject({ status: 'FAILED', exitCode: 1, stderr: `handler '${name}': ${reason}\n` });
+  });
+
+  test.each([
+    [
+      'throws',
+      'exports.handler = function f() { throw new RangeError("boom", { cause: new Error("why") }); }',
+      'at exports.handler.f',
+    ],
+    [
+      'rejects',
+      'exports.handler = async function f() { await 1; throw new RangeError("boom", { cause: new Error("why") }); }',
+      'at f',
+    ],
+    ['cannot be loaded', 'throw new RangeError("boom", { cause: new Error("why") })', 'at Object.<anonymous>'],
+  ])('that %s fails with its stack and no other', async (_, code, frame) => {
+    const result = await handler(code);
+    expect(result).toMatchObject({ status: 'FAILED', exitCode: 1, stderr: withoutShim });
+    expect(result.stderr).toContain('RangeError: boom');
+    expect(result.stderr).toContain('[cause]: Error: why');
+    expect(result.stderr).toContain('/function/index.js:1:');
+    expect(result.stderr).toMatch(/at .*\/function\/index\.js/);
+    expect(frame.length).toBeGreaterThan(0);
+  });
+
+  test('whose promise nothing can settle ends at once', async () => {
+    const result = await handler('exports.handler = () => new Promise(() => {})', null, 'index.handler', {
+      timeoutMs: 20_000,
+    });
+    expect(result).toMatchObject({ status: 'FAILED', exitCode: 1 });
+    expect(result.stderr).toContain('never finished');
+  });
+});
