@@ -17,6 +17,8 @@ const HOT_JOBS = 240;
 export async function idleSamples({ signal }) {
   const child = fork(fileURLToPath(new URL('./start-worker.mjs', import.meta.url)), ['all'], {
     stdio: ['ignore', 'ignore', 'inherit', 'ipc'],
+    // Not what this process was started with: a debugger's port, or a way to give the program.
+    execArgv: [],
   });
   const exited = once(child, 'exit');
   const answer = async (wanted) => {
