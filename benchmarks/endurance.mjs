@@ -106,7 +106,9 @@ async function manyFunctions(worker, count) {
       samples.push(await sampleOf(worker));
     },
   });
-  const hot = Object.fromEntries(Object.entries(values).map(([when, ms]) => [when, summarize(ms)]));
+  const hot = Object.fromEntries(
+    Object.entries(values).map(([when, taken]) => [when, summarize(taken.map(({ value }) => value))]),
+  );
   const ratio = {
     during: round(hot.during.median / hot.before.median),
     after: round(hot.after.median / hot.before.median),

@@ -15,14 +15,15 @@ const PAUSE_MS = 5;
 
 /**
  * @param {{ worker: import('./bench-worker.mjs').BenchWorker, functions: number, hotJobs: number, signal: AbortSignal, say: (text: string) => void, sample?: (functionsSoFar: number) => Promise<void> }} options
- * @returns {Promise<{ before: number[], during: number[], after: number[] }>} milliseconds of hot jobs
+ * @returns {Promise<Record<'before' | 'during' | 'after', { value: number, phases: object }[]>>} milliseconds of hot jobs
  */
 export async function measureGrowth({ worker, functions, hotJobs, signal, say, sample }) {
   const input = { name: 'growth' };
   const key = await worker.put({ 'main.py': HELLO });
   const hot = async () => {
     await sleep(PAUSE_MS, undefined, { signal });
-    return (await worker.run({ s3Key: key, runtime: 'python', input }, signal)).ms;
+    const { ms, result } = await worker.run({ s3Key: key, runtime: 'python', input }, signal);
+    return { value: ms, phases: result.phases };
   };
   const many = async (count) => {
     const values = [];

@@ -1,5 +1,6 @@
 /** The languages of packages that may not be installed, and what else a row may need. Owns no state. */
 
+import { tmpdir } from 'node:os';
 import { loadConfig } from '@nanogrid/core';
 
 const PACKAGES = { node: '@nanogrid/runtime-node', cpp: '@nanogrid/runtime-cpp', go: '@nanogrid/runtime-go' };
@@ -22,7 +23,7 @@ export async function loadLanguages() {
     }
   }
   try {
-    await loadConfig({ overrides: { reuse: { default: 'container' }, plugins: [], runtimes: [] } });
+    await loadConfig({ cwd: tmpdir(), overrides: { reuse: { default: 'container' }, plugins: [], runtimes: [] } });
     languages.reuse = true;
   } catch (error) {
     languages.missing.push(`a kept handler needs the setting "reuse": ${String(error.message).split('\n', 1)[0]}`);

@@ -46,7 +46,11 @@ export async function growthSamples({ signal, say }) {
   try {
     const options = { worker, functions: FUNCTIONS, hotJobs: HOT_JOBS, signal, say };
     const { before, during, after } = await measureGrowth(options);
-    return { 'hot before': side(before), 'hot between': side(during), 'hot after': side(after) };
+    const both = (samples) => ({
+      values: samples.map(({ value }) => value),
+      phases: samples.map(({ phases }) => phases),
+    });
+    return { 'hot before': both(before), 'hot between': both(during), 'hot after': both(after) };
   } finally {
     await worker.stop();
   }

@@ -63,7 +63,7 @@ export function renderTable(results) {
   const missed = results.filter(({ result }) => result.met === false);
   const reasons = missed.map(({ result, phases }) => {
     const parts = Object.entries(phases).map(([name, ms]) => `${name} ${show(ms)}`);
-    return `missed: ${result.row}; median phases in ms: ${parts.join(', ')}`;
+    return `missed: ${result.row}${parts.length > 0 ? `; median phases in ms: ${parts.join(', ')}` : ''}`;
   });
   return [...text, ...(reasons.length > 0 ? ['', ...reasons] : [])].join('\n');
 }
