@@ -3,7 +3,7 @@
  * to `results/endurance.json`. `-- --jobs N --functions N`. Owns two workers, one after the other.
  */
 
-import { readdirSync, writeFileSync } from 'node:fs';
+import { existsSync, readdirSync, readFileSync, writeFileSync } from 'node:fs';
 import { constants, loadavg } from 'node:os';
 import { parseArgs } from 'node:util';
 import { setUp } from '../scripts/setup.mjs';
@@ -32,7 +32,8 @@ for (const signal of ['SIGINT', 'SIGTERM', 'SIGHUP']) {
 await setUp({ say: console.error });
 // Imported here: there is nothing to import before the set-up has built it.
 const { BenchWorker } = await import('./lib/bench-worker.mjs');
-const report = { date: new Date().toISOString(), node: process.version, loadBefore: round(loadavg()[0]) };
+// A part that is not run this time keeps its figures.
+const report = existsSync(RESULT) ? JSON.parse(readFileSync(RESULT, 'utf8')) : {};
 try {
   // Side by side they would measure each other.
   if (Number(options.jobs) > 0) report.jobs = await withWorker({}, (worker) => manyJobs(worker, Number(options.jobs)));
@@ -46,9 +47,10 @@ try {
 }
 
 async function withWorker(settings, use) {
+  const conditions = { date: new Date().toISOString(), node: process.version, loadBefore: round(loadavg()[0]) };
   const worker = await BenchWorker.start({ signal: stopped.signal, settings });
   try {
-    return await use(worker);
+    return { ...conditions, ...(await use(worker)) };
   } finally {
     await worker.stop();
   }

@@ -69,13 +69,19 @@ describe('reuse', () => {
   });
 
   test('container: each job has a process of its own', async () => {
-    const [first, second] = [await run('nothing', { functionId: 'plain' }), await run('nothing', { functionId: 'plain' })];
+    const [first, second] = [
+      await run('nothing', { functionId: 'plain' }),
+      await run('nothing', { functionId: 'plain' }),
+    ];
     expect([first.found.jobs, second.found.jobs]).toEqual([1, 1]);
     expect(second.found.host).toBe(first.found.host);
   });
 
   test('never: each job has a container of its own', async () => {
-    const [first, second] = [await run('nothing', { functionId: 'single' }), await run('nothing', { functionId: 'single' })];
+    const [first, second] = [
+      await run('nothing', { functionId: 'single' }),
+      await run('nothing', { functionId: 'single' }),
+    ];
     expect([first.found.jobs, second.found.jobs]).toEqual([1, 1]);
     expect(second.found.host).not.toBe(first.found.host);
     expect(second.phases.start).not.toBe('reused');

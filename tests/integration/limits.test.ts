@@ -183,3 +183,14 @@ test('containers of another size do not take the place of those that wait', asyn
   await expect.poll(idle, { timeout: 10_000 }).toBe(1);
   expect((await of('not-seen-before')).phases.start).toBe('warm');
 });
+
+test('with an OCI runtime that was named the host’s own files hold the limits', async () => {
+  const settings = { sandbox: { ociRuntime: 'runc' }, functions: { tight: { cpus: 0.25, pids: 20 } } };
+  await using named = await startTestWorker({ runtimes: [shell], settings });
+  for (const memoryMb of [64, 512]) {
+    const found = shown(await named.run(WHERE, { runtime: 'shell', functionId: 'tight', memoryMb }));
+    expect(found).toMatchObject({ cpus: 0.25, pids: 20, diskMb: 128 });
+    expect(found.memoryMb).toBeGreaterThanOrEqual(memoryMb);
+    expect(found.memoryMb).toBeLessThanOrEqual(memoryMb + 16);
+  }
+});
