@@ -1,7 +1,7 @@
 /** `npm run image:worker`: packs the packages and builds `nanogrid/worker` from them. Owns a temporary folder. */
 
 import { execFileSync } from 'node:child_process';
-import { copyFileSync, mkdtempSync, readdirSync, rmSync } from 'node:fs';
+import { copyFileSync, existsSync, mkdtempSync, readdirSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { ROOT } from './lib/paths.mjs';
@@ -30,7 +30,10 @@ try {
     const { createDockerClient, ImageStore } = await import('@nanogrid/core');
     const told = new Set();
     const store = new ImageStore(createDockerClient(undefined));
-    const source = { name: 'worker', image: { name: 'nanogrid/worker', context } };
+    // What the Node runtime builds its image with: too large for the folder itself.
+    const program = `node_modules/node-linux-${process.arch}/bin/node`;
+    const files = existsSync(join(ROOT, program)) ? { [`app/${program}`]: join(ROOT, program) } : {};
+    const source = { name: 'worker', image: { name: 'nanogrid/worker', context, files } };
     const { tag } = await store.ensure(source, {
       onProgress: ({ message, current, total }) => {
         const line = `step ${current} of ${total}`;

@@ -8,8 +8,13 @@ let worker: TestWorker;
 
 beforeAll(async () => {
   worker = await startTestWorker({
-    runtimes: [spareRuntime(), spareRuntime('chatty', 'writes-ahead')],
-    settings: { reuse: { functions: { kept: 'process' } } },
+    runtimes: [
+      spareRuntime(),
+      spareRuntime('chatty', 'writes-ahead'),
+      spareRuntime('rooted', 'never-drops'),
+      spareRuntime('brittle', 'ends-with-its-job'),
+    ],
+    settings: { reuse: { functions: { kept: 'process' }, maxUses: 3 } },
   });
 }, 120_000);
 
@@ -50,15 +55,33 @@ describe('a spare process', () => {
   test('is kept for a handler: its state is there for the next job, and what that reads is its own', async () => {
     const code = 'our $n; sub run { my ($i) = @_; seek(STDIN, 0, 1); $n++; return "[$n, $i]" }';
     const key = await worker.put({ 'main.pl': code });
-    for (let i = 1; i <= 3; i++) {
-      const result = await worker.run(undefined, {
-        key,
-        runtime: 'spare',
-        handler: 'main.run',
-        functionId: 'kept',
-        input: i,
-      });
-      expect(result).toMatchObject({ status: 'SUCCESS', result: [i, i] });
-    }
+    const job = { key, runtime: 'spare', handler: 'main.run', functionId: 'kept' };
+    const found: unknown[] = [];
+    for (let input = 1; input <= 5; input++) found.push((await worker.run(undefined, { ...job, input })).result);
+    // Three jobs of each process, as the configuration has it.
+    expect(found).toEqual([1, 2, 3, 4, 5].map((input) => [1 + ((input - 1) % 3), input]));
+  });
+
+  test('is not kept longer than the configuration has it', async () => {
+    await using hasty = await startTestWorker({
+      runtimes: [spareRuntime('hasty')],
+      settings: { reuse: { default: 'process', maxAgeMs: 1 } },
+    });
+    const key = await hasty.put({ 'main.pl': 'our $n; sub run { $n++; return "[$n, $$]" }' });
+    const job = { key, runtime: 'hasty', handler: 'main.run', functionId: 'f' };
+    const [first, second] = [await hasty.run(undefined, job), await hasty.run(undefined, job)];
+    expect([first, second].map(({ result }) => (result as number[])[0])).toEqual([1, 1]);
+    expect(second.phases.start).toBe('reused');
+  });
+
+  test('that never becomes the job’s user is killed at the deadline all the same', async () => {
+    const result = await worker.run({ 'main.pl': '' }, { runtime: 'rooted', timeoutMs: 300 });
+    expect(result).toMatchObject({ status: 'FAILED', errorCode: 'NG_TIMEOUT' });
+    expect(result.durationMs).toBeLessThan(3_000);
+  });
+
+  test('that ends when it gets its job has failed it, and no more', async () => {
+    const result = await worker.run({ 'main.pl': '' }, { runtime: 'brittle' });
+    expect(result).toMatchObject({ status: 'FAILED', exitCode: 1, attempt: 1 });
   });
 });

@@ -3,6 +3,7 @@
 #include <fcntl.h>
 #include <poll.h>
 #include <signal.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/ipc.h>
@@ -31,10 +32,25 @@ void signal_job(int sig) {
   be_root();
 }
 
+/* A kept process that is stopped cannot wait for its children: those that have ended stay, and do nothing any more. More
+ * than a few would leave too little room for the next job's. */
+#define MAX_DEAD_CHILDREN 16
+static bool is_dead_child(pid_t pid) {
+  char path[64], text[1024];
+  (void)snprintf(path, sizeof path, "/proc/%d/stat", (int)pid);
+  read_text(path, text, sizeof text);
+  const char *rest = strrchr(text, ')'); /* the name before may hold anything */
+  if (!rest || strncmp(rest, ") Z", 3) != 0) return false;
+  /* A first thread that has ended looks the same while others run: their number is 17 fields on. */
+  for (int field = 0; rest && field < 18; field++) rest = strchr(rest + 1, ' ');
+  return rest && strtol(rest, NULL, 10) <= 1;
+}
+
 /* How many processes of the job's user there are: those that this user may signal. The kernel's own word for it, which
  * no process can change, unlike what it shows of itself. One that has ended but was not waited for counts. Each but
  * `spared` gets the signal; 0 is none. */
 static size_t each_of_job(int sig, pid_t spared) {
+  size_t dead = 0;
   static int proc = -1;
   static char buffer[32768] __attribute__((aligned(8)));
   if (proc < 0) proc = open("/proc", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
@@ -53,7 +69,9 @@ static size_t each_of_job(int sig, pid_t spared) {
       at += entry->length;
       if (entry->name[0] < '1' || entry->name[0] > '9') continue;
       pid_t pid = (pid_t)strtol(entry->name, NULL, 10);
-      if (pid > 1 && pid != spared && kill(pid, sig) == 0) count++;
+      if (pid <= 1 || pid == spared || kill(pid, sig) < 0) continue;
+      if (!spared || !is_dead_child(pid)) count++;
+      else if (++dead > MAX_DEAD_CHILDREN) count++;
     }
   }
 }

@@ -8,6 +8,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/ioctl.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
@@ -253,6 +254,11 @@ void job_main_ended(int status, uint64_t cpu_us, uint64_t max_rss) {
   if (max_rss > job.max_rss) job.max_rss = max_rss;
 }
 
+bool job_has_value(void) {
+  int waiting = 0, fd = job.fds[STREAM_RESULT];
+  return job.total[STREAM_RESULT] > 0 || (fd >= 0 && ioctl(fd, FIONREAD, &waiting) == 0 && waiting > 0);
+}
+
 void job_ended(int status) {
   if (!job.running || job.over) return;
   job.ended = true;
@@ -354,12 +360,11 @@ static void drain(void) {
     while (job.fds[i] >= 0 && read_stream(i)) continue;
 }
 
-/* Everything else of the job's user is dead, and its process has left all as it should: it may wait for the next job.
- * One that said END without a value had not come to its end. */
+/* Everything else of the job's user is dead, and its process has left all as it should: it may wait for the next job. */
 static bool may_stay(void) {
   for (int i = 0; i < STREAMS; i++)
     if (job.fds[i] < 0) return false;
-  return runner_silent() && (job.status != 0 || job.total[STREAM_RESULT] > 0);
+  return runner_silent();
 }
 
 bool job_finish_if_over(void) {

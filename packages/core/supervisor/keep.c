@@ -75,10 +75,7 @@ bool runner_begin(const bytes_t *message, int streams[STREAMS]) {
 
 static char state_of(const char *path) {
   char text[512];
-  int fd = open(path, O_RDONLY | O_CLOEXEC);
-  ssize_t n = fd < 0 ? -1 : read(fd, text, sizeof text - 1);
-  if (fd >= 0) close(fd);
-  text[n > 0 ? n : 0] = 0;
+  read_text(path, text, sizeof text);
   const char *name_end = strrchr(text, ')'); /* the name before may hold anything */
   return name_end && name_end[1] == ' ' ? name_end[2] : 0;
 }
@@ -208,7 +205,9 @@ void runner_message(void) {
   }
   /* The shim has told of its child before that could say anything. */
   while (runner.forked && runner.pid < 0 && shim_message()) continue;
-  if (known && answer.kind == ANSWER_END && sender.pid == runner.pid && sender.uid == config.uid) {
+  bool is_end = known && answer.kind == ANSWER_END && sender.pid == runner.pid && sender.uid == config.uid;
+  /* Its value comes first: an END before it is another job's, or forged. */
+  if (is_end && (answer.status != 0 || job_has_value())) {
     job_ended(answer.status);
     return;
   }
@@ -233,10 +232,7 @@ bool runner_reaped(pid_t pid, int status, uint64_t cpu_us, uint64_t max_rss) {
 uint64_t runner_max_rss(void) {
   char path[64], text[4096];
   (void)snprintf(path, sizeof path, "/proc/%d/status", (int)runner.pid);
-  int fd = open(path, O_RDONLY | O_CLOEXEC);
-  ssize_t n = fd < 0 ? -1 : read(fd, text, sizeof text - 1);
-  if (fd >= 0) close(fd);
-  text[n > 0 ? n : 0] = 0;
+  read_text(path, text, sizeof text);
   const char *line = strstr(text, "\nVmHWM:");
   return line ? strtoull(line + 7, NULL, 10) * 1024 : 0;
 }

@@ -25,6 +25,13 @@ uint64_t now_us(void) {
   return (uint64_t)t.tv_sec * 1000000 + (uint64_t)t.tv_nsec / 1000;
 }
 
+void read_text(const char *path, char *text, size_t size) {
+  int fd = open(path, O_RDONLY | O_CLOEXEC);
+  ssize_t n = fd < 0 ? -1 : read(fd, text, size - 1);
+  if (fd >= 0) (void)close(fd);
+  text[n > 0 ? n : 0] = 0;
+}
+
 static void configure(const configure_request_t *request) {
   config.uid = request->uid;
   for (size_t i = 0; i < request->dir_count; i++) config.dirs[config.dir_count++] = string_of(request->dirs[i]);

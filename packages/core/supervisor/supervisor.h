@@ -63,6 +63,8 @@ extern config_t config;
 extern order_t order; /* shim.c moves it on where the shim answers */
 uint64_t now_us(void);
 
+void read_text(const char *path, char *text, size_t size); /* empty where it cannot be read */
+
 /* spawn.c */
 typedef struct {
   char **argv, **envp;
@@ -183,6 +185,7 @@ void job_start(const run_request_t *request);
 bool job_running(void);
 void job_begin(void);           /* the spare that it waited for is there */
 void job_ended(int status);     /* the kept process says so */
+bool job_has_value(void);       /* its handler has returned something */
 void job_restore(void);         /* every writable place as it was, or the end */
 void job_kill(void);
 void job_main_ended(int status, uint64_t cpu_us, uint64_t max_rss);

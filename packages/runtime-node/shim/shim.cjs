@@ -8,20 +8,14 @@
  * process may be kept for the next call.
  */
 
-const fs = require('fs');
-const Module = require('module');
-const { isMainThread } = require('worker_threads');
+const fs = require('node:fs');
+const Module = require('node:module');
+const { isMainThread } = require('node:worker_threads');
 
 const RESULT = 3;
 const CONTROL = 4;
 const WORK_DIR = '/function';
-const CODE_DIR = '/nanogrid/state/code';
 const MAX_MESSAGE_BYTES = 512 << 10;
-/** Looking at the code must stay cheap: each process does it, and a large package says little by its last files. */
-const SURVEY_BYTES = 512 << 10;
-const SURVEY_FILES = 64;
-/** Modules that are not loaded ahead, for what loading them does. */
-const NEVER_PRELOAD = /^(?:_|cluster|domain|inspector|punycode|repl|sys|trace_events|wasi)/;
 /** What Node, its libraries and the loader read when a process starts, so that setting it in a running one is too late. */
 const READ_AT_START =
   /^(?:LD_|UV_|OPENSSL_|SSL_CERT_|MALLOC_|LC_|GLIBC_TUNABLES$|LANG$|LANGUAGE$|NODE_(?:COMPILE_CACHE|DEBUG|DEBUG_NATIVE|DISABLE_COLORS|DISABLE_COMPILE_CACHE|EXTRA_CA_CERTS|ICU_DATA|NO_WARNINGS|OPTIONS|PATH|PENDING_DEPRECATION|PRESERVE_SYMLINKS|PRESERVE_SYMLINKS_MAIN|REDIRECT_WARNINGS|USE_ENV_PROXY|USE_SYSTEM_CA|V8_COVERAGE)$)/;
@@ -69,63 +63,6 @@ function toJob([, entrypoint, handler, remainingMs, keep, ...pairs]) {
 
 // --- getting ready ---
 
-/**
- * What the code names: Node's own modules, and whether it has modules of the newer kind. It is read, never run; and no
- * expression here takes longer than the text is long, whatever the text.
- */
-function surveyCode() {
-  const found = { modules: new Set(), esm: false, fetch: false };
-  const known = new Set(Module.builtinModules);
-  const folders = [''];
-  let files = 0;
-  let bytes = SURVEY_BYTES;
-  for (let at = 0; at < folders.length && at < SURVEY_FILES; at++) {
-    for (const entry of fs.readdirSync(`${CODE_DIR}/${folders[at]}`, { withFileTypes: true })) {
-      const path = `${folders[at]}${entry.name}`;
-      if (entry.isDirectory()) folders.push(`${path}/`);
-      const wanted = /\.[cm]?js$/.test(path) || path === 'package.json';
-      if (!entry.isFile() || !wanted || bytes <= 0 || ++files > SURVEY_FILES) continue;
-      const text = readStart(`${CODE_DIR}/${path}`, bytes);
-      bytes -= text.length;
-      if (path === 'package.json') found.esm ||= /"type"\s{0,9}:\s{0,9}"module"/.test(text);
-      else survey(text, path, known, found);
-    }
-  }
-  return found;
-}
-
-function survey(text, path, known, found) {
-  found.esm ||= path.endsWith('.mjs') || /^[ \t]{0,99}(?:import|export)[ {*]|\bimport\s{0,9}\(/m.test(text);
-  found.fetch ||= /\bfetch\s{0,9}\(/.test(text);
-  const imports = /\b(?:require\s{0,9}\(|from|import\s{0,9}\(?)\s{0,9}['"](?:node:)?([a-z][a-z0-9_/]{0,40})['"]/g;
-  for (const [, name] of text.matchAll(imports)) {
-    if (known.has(name) && !NEVER_PRELOAD.test(name)) found.modules.add(name);
-  }
-}
-
-function readStart(path, bytes) {
-  const fd = fs.openSync(path, 'r');
-  try {
-    const buffer = Buffer.allocUnsafe(Math.min(bytes, fs.fstatSync(fd).size));
-    return buffer.toString('latin1', 0, readSync(fd, buffer, 0, buffer.length, 0));
-  } finally {
-    closeSync(fd);
-  }
-}
-
-/** Loads what the code will, where there is code. What cannot be looked at is no reason not to start. */
-async function getReady() {
-  let found;
-  try {
-    found = surveyCode();
-  } catch {
-    return;
-  }
-  for (const name of found.modules) require(name);
-  if (found.fetch) void globalThis.Headers; // loads what fetch is made of
-  if (found.esm) await import('data:text/javascript,');
-}
-
 /** The job's streams, made ahead. A write is done when it returns: nothing is lost when the process exits or is killed. */
 function makeStreams() {
   for (const stream of [process.stdout, process.stderr]) {
@@ -149,7 +86,7 @@ async function waitForJob() {
     const message = receive();
     if (message[0] === 'RUN') return toJob(message);
     if (message[0] !== 'BIND') exit(0);
-    await getReady();
+    await require('./get-ready.cjs')();
     send('BOUND');
   }
 }
@@ -172,19 +109,19 @@ function setEnvironment(env, before) {
 
 /** Leaves no trace of this file where a program would look. */
 function forgetShim() {
-  delete require.cache[__filename];
+  for (const path of Object.keys(require.cache)) delete require.cache[path];
   process.mainModule = undefined;
   process.execArgv.length = 0;
 }
 
 /**
  * A script whose event loop is empty ends as by `process.exit`, without taking Node apart first. Its own listeners run
- * before. A script whose top level still waits is left to Node, which says so.
+ * before.
  */
 function endQuickly() {
   const last = () => {
     const code = process.exitCode ?? 0;
-    if (code !== 13 && process.listeners('exit').at(-1) === last) process.reallyExit(code);
+    if (process.listeners('exit').at(-1) === last) process.reallyExit(code);
   };
   process.on('beforeExit', () => process.removeListener('exit', last).on('exit', last));
 }
@@ -197,7 +134,7 @@ function startAnew(job, path) {
   const env = { ...process.env, ...job.env };
   if (!job.handler && process.execve) process.execve(process.execPath, [process.execPath, path], env);
   const own = [__filename, stringify({ ...job, keep: false, env: Object.keys(job.env) })];
-  const { spawnSync } = require('child_process');
+  const { spawnSync } = require('node:child_process');
   const { status, signal, error } = spawnSync(process.execPath, job.handler ? own : [path], {
     env,
     stdio: [0, 1, 2, RESULT],
@@ -356,7 +293,7 @@ function findModule(name) {
 
 function loadModule(path) {
   const load = (url) => import(url);
-  const { href } = require('url').pathToFileURL(path);
+  const { href } = require('node:url').pathToFileURL(path);
   if (path.endsWith('.mjs')) return load(href);
   return Promise.resolve(path)
     .then(Module.createRequire(path))
@@ -384,7 +321,8 @@ function contextOf({ deadline, memoryMb, env }) {
 
 function describe(error) {
   if (error instanceof HandlerError) return error.message;
-  const text = error instanceof Error ? require('util').inspect(error) : `Uncaught ${require('util').inspect(error)}`;
+  const text =
+    error instanceof Error ? require('node:util').inspect(error) : `Uncaught ${require('node:util').inspect(error)}`;
   return text
     .split('\n')
     .filter((line) => !line.includes(__filename))

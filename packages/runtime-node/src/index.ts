@@ -21,7 +21,10 @@ export function node(options: NodeOptions = {}): Runtime {
     warm: {
       kind: 'spare',
       command: ['node', '{shim}/shim.cjs'],
-      files: { 'shim.cjs': new URL('../shim/shim.cjs', import.meta.url) },
+      files: {
+        'shim.cjs': new URL('../shim/shim.cjs', import.meta.url),
+        'get-ready.cjs': new URL('../shim/get-ready.cjs', import.meta.url),
+      },
       overheadMb: 64,
     },
     pool: { size: options.poolSize ?? 1 },
