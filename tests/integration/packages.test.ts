@@ -99,7 +99,9 @@ describe('the tarballs', () => {
       expect.arrayContaining([...needed, 'schema/nanogrid.config.schema.json']),
     );
     expect(filesOf('@nanogrid/runtime-python')).toEqual(expect.arrayContaining(['image/Dockerfile', 'shim/shim.py']));
-    expect(filesOf('@nanogrid/runtime-node')).toEqual(expect.arrayContaining(['image/Dockerfile', 'shim/shim.cjs', 'shim/get-ready.cjs']));
+    expect(filesOf('@nanogrid/runtime-node')).toEqual(
+      expect.arrayContaining(['image/Dockerfile', 'shim/shim.cjs', 'shim/get-ready.cjs']),
+    );
     expect(filesOf('nanogrid')).toContain('bin/nanogrid.js');
   });
 });
