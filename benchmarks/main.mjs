@@ -5,11 +5,14 @@ import { fileURLToPath } from 'node:url';
 import { ImageStore } from '@nanogrid/core';
 import { python as pythonRuntime } from '@nanogrid/runtime-python';
 import { hostPython } from './lib/bare-process.mjs';
-import { BenchWorker, shell } from './lib/bench-worker.mjs';
+import { BenchWorker, runtimesOf, shell } from './lib/bench-worker.mjs';
 import { EngineBaselines } from './lib/engine-baselines.mjs';
+import { KEPT_FUNCTIONS, languageBaselines, languageSides } from './lib/language-sides.mjs';
+import { loadLanguages } from './lib/languages.mjs';
 import { describeMachine } from './lib/machine.mjs';
 import { measure } from './lib/measure.mjs';
-import { makeResults, renderTable, writeResults } from './lib/report.mjs';
+import { growthSamples, idleSamples } from './lib/once.mjs';
+import { makeResults, renderTable, rowsLeftOut, writeResults } from './lib/report.mjs';
 import { baselineSides, ownSides } from './lib/sides.mjs';
 
 /** A run that hangs ends by itself. */
@@ -34,18 +37,33 @@ export async function runBenchmarks({ rounds, interrupted, folder, say = console
     if (machine.loadBefore > machine.processors / 4)
       say(`The machine is busy (load ${machine.loadBefore}): do not trust the figures.`);
     if (python === undefined) say('This host has no python3: the row against its bare process is left out.');
+    const languages = await loadLanguages();
+    const settings = { ...SETTINGS, ...(languages.reuse && { reuse: { functions: KEPT_FUNCTIONS } }) };
+    settings.runtimes = runtimesOf(languages);
     say('starting a worker (the first time its images are built, which takes a minute or two)');
-    worker = await BenchWorker.start({ signal, settings: SETTINGS, onProgress: imageProgress(say) });
+    worker = await BenchWorker.start({ signal, settings, onProgress: imageProgress(say) });
     const images = new ImageStore(engine.docker);
-    const [pythonImage, shellImage] = await Promise.all(
-      [pythonRuntime(), shell].map(async (runtime) => (await images.status(runtime)).tag),
-    );
-    const baselines = await baselineSides({ engine, pythonImage, shellImage, python, signal });
-    const own = await ownSides({ worker, signal });
+    const imageOf = async (runtime) => (await images.status(runtime)).tag;
+    const [pythonImage, shellImage] = await Promise.all([pythonRuntime(), shell].map(imageOf));
+    const baselines = {
+      ...(await baselineSides({ engine, pythonImage, shellImage, python, signal })),
+      ...(await languageBaselines({ engine, languages, imageOf })),
+    };
+    const own = { ...(await ownSides({ worker, signal })), ...(await languageSides({ worker, languages, signal })) };
     const samples = await measure(alternate(own, baselines), { rounds, signal, say });
+    // What a worker takes that does nothing, and what many functions change, each alone on the machine.
+    await Promise.all([engine.close(), worker.stop()]);
+    worker = undefined;
+    say('an idle worker');
+    Object.assign(samples, await idleSamples({ signal }));
+    say('one busy function among many');
+    Object.assign(samples, await growthSamples({ signal, say }));
     const results = makeResults(samples);
     console.log(`${machine.cpu}, ${machine.processors} processors, Docker ${machine.engine}, Node ${machine.node}\n`);
     console.log(renderTable(results));
+    const leftOut = rowsLeftOut(samples);
+    for (const row of leftOut) console.log(`left out: ${row}`);
+    if (leftOut.length > 0) for (const reason of languages.missing) console.log(`  ${reason}`);
     await writeResults(folder ?? fileURLToPath(new URL('./results/', import.meta.url)), results, {
       ...machine,
       rounds,

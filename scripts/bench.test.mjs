@@ -3,8 +3,8 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { describe, expect, test } from 'vitest';
 import { measure } from '../benchmarks/lib/measure.mjs';
-import { makeResults, renderTable, writeResults } from '../benchmarks/lib/report.mjs';
-import { quantile, summarize } from '../benchmarks/lib/statistics.mjs';
+import { makeResults, renderTable, rowsLeftOut, writeResults } from '../benchmarks/lib/report.mjs';
+import { quantile, slope, summarize } from '../benchmarks/lib/statistics.mjs';
 
 const side = (values, phases = []) => ({ values, phases });
 
@@ -23,6 +23,13 @@ describe('statistics', () => {
     expect(quantile([4, 1, 3, 2], 0.5)).toBe(2.5);
     expect(quantile([1, 2, 3], 1)).toBe(3);
     expect(quantile([7], 0.95)).toBe(7);
+    expect(
+      slope([
+        [1, 5],
+        [2, 7],
+        [4, 11],
+      ]),
+    ).toBeCloseTo(2);
     expect(summarize([5, 1, 2, 3, 4])).toEqual({ count: 5, median: 3, p25: 2, p75: 4, p95: 4.8 });
   });
 });
@@ -51,6 +58,16 @@ describe('the report', () => {
     ]);
     const [fast] = makeResults({ ...slow, 'own script': side([2]) });
     expect(fast.result.met).toBe(true);
+  });
+
+  test('compares with a fixed limit where a row has one, and says which rows have no samples', () => {
+    const idle = { 'idle memory': side([120, 140]), 'idle processor': side([1.5]) };
+    expect(makeResults(idle).map(({ result }) => result)).toMatchObject([
+      { unit: 'MB', value: 130, baseline: 150, ratio: 0.8667, target: 1, met: true },
+      { unit: '%', value: 1.5, baseline: 1, ratio: 1.5, target: 1, met: false },
+    ]);
+    expect(rowsLeftOut(idle)).toContain('Go, second run / docker exec of the binary');
+    expect(rowsLeftOut(idle)).not.toContain('idle worker, processor / 1 % of one');
   });
 
   test('tells a missed target, and in which phases the time went', () => {

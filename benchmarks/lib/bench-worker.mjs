@@ -18,6 +18,11 @@ export const shell = defineRuntime({
   run: ['sh', '{entrypoint}'],
 });
 
+/** What a worker of the benchmarks runs: Python, a third party's image, and the languages that are here. */
+export function runtimesOf({ runtimes }) {
+  return [python(), shell, ...Object.values(runtimes)];
+}
+
 export class BenchWorker {
   #directory;
   #worker;
@@ -39,7 +44,7 @@ export class BenchWorker {
         overrides: {
           dataDir,
           workDir: join(bench.#directory, 'work'),
-          runtimes: [python(), shell],
+          runtimes: runtimesOf({ runtimes: {} }),
           plugins: [local()],
           ...settings,
         },
@@ -86,6 +91,10 @@ export class BenchWorker {
     const ms = performance.now() - begun;
     if (result === undefined) throw signal.reason;
     return { ms, result };
+  }
+
+  status() {
+    return this.#worker.status();
   }
 
   /** Resolves when an idle container waits, and none is being made. */

@@ -3,12 +3,12 @@
  * milliseconds unless it says `unit`, and fails where what came out is not right. Owns no state of its own.
  */
 
-import { fork } from 'node:child_process';
-import { once } from 'node:events';
 import { readFileSync } from 'node:fs';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { fileURLToPath } from 'node:url';
 import { runBare } from './bare-process.mjs';
+import { startCommand } from './command-start.mjs';
+import { expectEqual, timed } from './timed.mjs';
 
 /** @typedef {{ value: number, phases?: object }} Sample */
 /** @typedef {{ perRound: number, warmUp: number, every?: number, sample: () => Promise<Sample>, settle?: () => Promise<void> }} Side */
@@ -38,19 +38,6 @@ print((time.perf_counter() - begun) * 1000)`;
 /** Calls the handler as a program of its own would. */
 const CALL_HANDLER = `import json, os, handler
 print(json.dumps(handler.handler(json.loads(os.environ["PAYLOAD"]), None)))`;
-
-function expectEqual(found, wanted) {
-  if (JSON.stringify(found) !== JSON.stringify(wanted)) throw new Error(`got ${JSON.stringify(found)}`);
-}
-
-/** Times `work`, then looks at what it returned. */
-async function timed(work, check) {
-  const begun = performance.now();
-  const output = await work();
-  const value = performance.now() - begun;
-  check(output);
-  return { value };
-}
 
 const greets = (text) => expectEqual(JSON.parse(text), GREETING);
 
@@ -161,26 +148,9 @@ export async function ownSides({ worker, signal }) {
       perRound: 1,
       warmUp: 0,
       every: 2,
-      sample: () => startWorker(signal),
+      sample: () => startCommand(signal),
     },
   };
-}
-
-/** From the start of a process to a worker that is ready, in milliseconds. */
-async function startWorker(signal) {
-  const program = fileURLToPath(new URL('./start-worker.mjs', import.meta.url));
-  const begun = performance.now();
-  const child = fork(program, { stdio: ['ignore', 'ignore', 'inherit', 'ipc'] });
-  const exited = once(child, 'exit');
-  try {
-    const [message] = await Promise.race([once(child, 'message', { signal }), exited]);
-    if (message !== 'ready') throw new Error(`a worker ended before it was ready: ${message}`);
-    return { value: performance.now() - begun };
-  } finally {
-    // The end of the channel is the order to stop.
-    if (child.connected) child.disconnect();
-    await exited;
-  }
 }
 
 /** Jobs per second with eight in flight all the time. */

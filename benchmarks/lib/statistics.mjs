@@ -29,3 +29,15 @@ export function summarize(samples) {
 export function round(value) {
   return Number(value.toPrecision(4));
 }
+
+/**
+ * The slope of the straight line through the points (least squares).
+ *
+ * @param {readonly (readonly [x: number, y: number])[]} points at least two, with different x
+ */
+export function slope(points) {
+  const mean = (at) => points.reduce((sum, point) => sum + point[at], 0) / points.length;
+  const [meanX, meanY] = [mean(0), mean(1)];
+  const up = points.reduce((sum, [x, y]) => sum + (x - meanX) * (y - meanY), 0);
+  return up / points.reduce((sum, [x]) => sum + (x - meanX) ** 2, 0);
+}

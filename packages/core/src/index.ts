@@ -1,6 +1,6 @@
 /** The public entry point of `@nanogrid/core`: everything that plugins, runtimes, the command line and tests may use. */
 
-export type { ArchiveLimits, CoreConfig } from './config/core-config.js';
+export type { ArchiveLimits, CoreConfig, CpuShare, FunctionSettings } from './config/core-config.js';
 export { defineConfig } from './config/define-config.js';
 export { editorSchema, editorSchemaText } from './config/editor-schema.js';
 export { CONFIG_FILE_NAMES } from './config/find-config.js';

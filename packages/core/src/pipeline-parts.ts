@@ -21,6 +21,8 @@ export interface PipelineParts {
   readonly codeCache: CodeCache;
   readonly artifacts: ArtifactCache;
   readonly pool: Pool;
+  /** Processors of the engine's machine. */
+  readonly processors: number;
   /** Memory of jobs that run at once, in MiB. */
   readonly memory: Budget;
   /** Answers what jobs ask of the LLM service; undefined where none is configured. */

@@ -6,6 +6,7 @@ import { NanoGridError } from '../errors.js';
 import type { ExecSpec } from '../exec/exec-spec.js';
 import type { RunReport } from '../exec/run-report.js';
 import type { ExtractedCode } from '../hooks.js';
+import { idleCpus, idlePids } from '../job-limits.js';
 import type { Logger } from '../logger.js';
 import type { Container } from '../pool/container.js';
 import type { Pool } from '../pool/pool.js';
@@ -54,7 +55,10 @@ export async function buildArtifact(
   try {
     // The binding is no job's, so that nothing but this build ever gets this container.
     const binding = JSON.stringify(['build', task.key]);
-    const { container } = await parts.pool.acquire({ runtime, outside: false, binding, code, memoryMb }, signal);
+    const { diskMb } = parts.config.sandbox;
+    const bounds = { memoryMb, cpus: idleCpus(parts.config), pids: idlePids(runtime, parts.config), diskMb };
+    const request = { runtime, outside: false, diskMb, binding, code, limits: bounds };
+    const { container } = await parts.pool.acquire(request, signal);
     try {
       return await runBuild(parts, task, container, directory, memoryMb, signal);
     } finally {

@@ -43,12 +43,25 @@ const group = (description: string, properties: object) => ({
   properties,
 });
 
+/** A number of processors, or the word; `fallback` where it is the setting of all. */
+const cpuShare = (description: string, fallback?: number) => ({
+  type: ['number', 'string'],
+  minimum: 0.01,
+  maximum: 1024,
+  pattern: '^by-memory$',
+  mustBe: 'a number, or "by-memory"',
+  description,
+  ...(fallback === undefined ? {} : { default: fallback }),
+});
+
 const reuseMode = (description: string, fallback?: string) => ({
   type: 'string',
   enum: REUSE_MODES,
   description,
   ...(fallback === undefined ? {} : { default: fallback }),
 });
+
+const functionId = '[A-Za-z0-9][A-Za-z0-9._-]{0,127}';
 
 const entries = (description: string) => ({
   type: 'array',
@@ -69,7 +82,7 @@ const ranges = (description: string, fallback: readonly string[]) => ({
   default: fallback,
 });
 
-const { worker, http, job, code, build, output, sandbox, network, pool, reuse } = DEFAULTS;
+const { worker, http, job, code, build, output, sandbox, functions, network, pool, reuse } = DEFAULTS;
 
 /** The settings, which the base and every overlay may give. */
 export const settingsProperties = {
@@ -149,7 +162,10 @@ export const settingsProperties = {
     maxDepth: count('Folders below each other.', output.maxDepth),
   }),
   sandbox: group('Bounds of a container.', {
-    cpus: { type: 'number', minimum: 0.01, maximum: 1024, description: 'CPUs.', default: sandbox.cpus },
+    cpus: cpuShare(
+      'Processors. `by-memory`: one for each 1,769 MiB of the job’s memory limit (128 MiB count at least), as AWS Lambda has it.',
+      sandbox.cpus,
+    ),
     pids: count('Processes and threads, the supervisor’s two included.', sandbox.pids, 4),
     diskMb: count(
       'Size of each writable place (`/tmp`, `/output`, the working directory beyond the code), in MiB.',
@@ -170,12 +186,26 @@ export const settingsProperties = {
       default: sandbox.preflight,
     },
   }),
+  functions: {
+    type: 'object',
+    description:
+      'Limits of single functions, by function id. What a message says of memory and time comes first; what nothing says here is as everywhere else.',
+    propertyNames: { pattern: `^${functionId}$`, mustBe: 'a function id' },
+    additionalProperties: group('Limits of one function.', {
+      memoryMb: count('Memory limit of jobs that name none, in MiB. At most `job.maxMemoryMb`.', undefined, 6),
+      timeoutMs: ms('Time limit of jobs that name none, in milliseconds. At most `job.maxTimeoutMs`.', undefined, 1),
+      cpus: cpuShare('Processors, or `by-memory`; at most what the engine has.'),
+      pids: count('Processes and threads, the supervisor’s two included.', undefined, 4),
+      diskMb: count('Size of each writable place, in MiB. Where it differs, no container waits ahead of jobs.'),
+    }),
+    default: functions,
+  },
   network: group('What functions may reach. Without a grant: nothing.', {
     grants: {
       type: 'object',
       description:
         'By function id, or `*` for every other function: `none`; `ai`, the `aiEndpoint` alone; `internet`, public addresses.',
-      propertyNames: { pattern: '^(\\*|[A-Za-z0-9][A-Za-z0-9._-]{0,127})$', mustBe: 'a function id, or *' },
+      propertyNames: { pattern: `^(\\*|${functionId})$`, mustBe: 'a function id, or *' },
       additionalProperties: { type: 'string', enum: NETWORK_GRANTS, description: 'The grant.' },
       default: network.grants,
     },

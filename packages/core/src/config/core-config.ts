@@ -65,8 +65,8 @@ export interface CoreConfig {
     readonly maxDepth: number;
   };
   readonly sandbox: {
-    /** CPUs of a container. Default 1. */
-    readonly cpus: number;
+    /** Processors of a container that serves a function; `by-memory`: in proportion to the job's memory limit. Default 1. */
+    readonly cpus: CpuShare;
     /** Processes and threads of a container, the supervisor's two included. Default 128. */
     readonly pids: number;
     /** Size of each writable place (`/tmp`, `/output`, the working directory beyond the code), in MiB. Default 128. */
@@ -83,6 +83,8 @@ export interface CoreConfig {
      */
     readonly preflight: 'warn' | 'refuse';
   };
+  /** Limits of single functions, by function id. What a message says of memory and time comes first. Default: none. */
+  readonly functions: Readonly<Record<string, FunctionSettings>>;
   readonly network: {
     /** What functions may reach, by function id; `*` is every other function. Default: `none` for all. */
     readonly grants: Readonly<Record<string, NetworkGrant>>;
@@ -124,6 +126,23 @@ export interface CoreConfig {
     /** Address of the engine (`unix:///var/run/docker.sock`, `tcp://…`). Default: `DOCKER_HOST`, then the local socket. */
     readonly host: string | undefined;
   };
+}
+
+/** A number of processors, or one for each 1,769 MiB of the job's memory limit; never more than the machine has. */
+export type CpuShare = number | 'by-memory';
+
+/** Limits of one function. */
+export interface FunctionSettings {
+  /** Memory limit of jobs whose message names none, in MiB. At most `job.maxMemoryMb`. Default: the runtime's, else `job.memoryMb`. */
+  readonly memoryMb?: number;
+  /** Time limit of jobs whose message names none, in milliseconds. At most `job.maxTimeoutMs`. Default `job.timeoutMs`. */
+  readonly timeoutMs?: number;
+  /** Default `sandbox.cpus`. */
+  readonly cpus?: CpuShare;
+  /** Processes and threads, the supervisor's two included. Default: the runtime's, else `sandbox.pids`. */
+  readonly pids?: number;
+  /** Size of each writable place, in MiB. Containers of another size are not made ahead of jobs. Default `sandbox.diskMb`. */
+  readonly diskMb?: number;
 }
 
 /** Caps of an archive; each is checked while the bytes stream. */

@@ -33,6 +33,7 @@ export const DEFAULTS = {
   build: { cacheBytes: 2 * GIB, maxArtifactBytes: 256 * MIB, maxArtifactFiles: 1_000 },
   output: { bucket: 'nanogrid-user-data', maxBytes: 64 * MIB, maxFiles: 256, maxDepth: 16 },
   sandbox: { cpus: 1, pids: 128, diskMb: 128, inodes: 16_384, openFiles: 1_024, preflight: 'warn' },
+  functions: {},
   network: { grants: {}, name: 'nanogrid-egress', dns: ['1.1.1.1', '8.8.8.8'], allow: [], deny: [] },
   reuse: { default: 'container', runtimes: {}, functions: {}, maxUses: 1_000, maxAgeMs: 600_000 },
   pool: { sizes: {}, idleTimeoutMs: 600_000, maxJobs: 10_000 },

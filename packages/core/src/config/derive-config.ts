@@ -8,7 +8,7 @@ import { defaultSlots, defaultWorkerMemoryMb, type Machine } from './defaults.js
 import { type Layer, layerOf } from './merge-layers.js';
 import { nearest } from './nearest.js';
 import { isPlainObject } from './plain-object.js';
-import type { Problem } from './problem.js';
+import { joinPath, type Problem } from './problem.js';
 
 export interface DeriveContext {
   readonly environment: string | undefined;
@@ -45,6 +45,7 @@ export function deriveConfig(merged: Record<string, unknown>, context: DeriveCon
     code: { ...code, allowedBuckets: code.allowedBuckets ?? [code.bucket] },
     build: settings.build,
     output: settings.output,
+    functions: settings.functions,
     network: settings.network,
     reuse: settings.reuse,
     sandbox: { ...sandbox, ociRuntime: sandbox.ociRuntime },
@@ -61,8 +62,8 @@ export function crossProblems(
 ): Problem[] {
   const problems: Problem[] = [];
   const { job, worker, code, pool } = config;
-  const fault = (path: string, value: unknown, reason: string, suggestion?: string) => {
-    const source = layerOf(layers, path.split('.'))?.source ?? 'built-in defaults';
+  const fault = (path: string, value: unknown, reason: string, suggestion?: string, keys = path.split('.')) => {
+    const source = layerOf(layers, keys)?.source ?? 'built-in defaults';
     problems.push({ path, value, reason, source, ...(suggestion === undefined ? {} : { suggestion }) });
   };
   const atMost = (path: string, value: number, limitPath: string, limit: number) => {
@@ -73,6 +74,17 @@ export function crossProblems(
   atMost('job.graceMs', job.graceMs, 'job.timeoutMs', job.timeoutMs);
   if (worker.memoryMb < job.memoryMb) {
     fault('worker.memoryMb', worker.memoryMb, `must be at least job.memoryMb, which is ${job.memoryMb}`);
+  }
+  for (const [id, { memoryMb = 0, timeoutMs = 0 }] of Object.entries(config.functions)) {
+    const caps = [
+      ['memoryMb', memoryMb, 'maxMemoryMb', job.maxMemoryMb],
+      ['timeoutMs', timeoutMs, 'maxTimeoutMs', job.maxTimeoutMs],
+    ] as const;
+    for (const [key, value, cap, most] of caps) {
+      const keys = ['functions', id, key];
+      if (value <= most) continue;
+      fault(keys.reduce(joinPath, ''), value, `must be at most job.${cap}, which is ${most}`, undefined, keys);
+    }
   }
   if (!code.allowedBuckets.includes(code.bucket)) {
     fault(

@@ -93,6 +93,7 @@ describe('defaults', () => {
       },
       build: { cacheBytes: 2_048 * MIB, maxArtifactBytes: 256 * MIB, maxArtifactFiles: 1_000 },
       output: { bucket: 'nanogrid-user-data', maxBytes: 64 * MIB, maxFiles: 256, maxDepth: 16 },
+      functions: {},
       network: { grants: {}, name: 'nanogrid-egress', dns: ['1.1.1.1', '8.8.8.8'], allow: [], deny: [] },
       sandbox: {
         cpus: 1,

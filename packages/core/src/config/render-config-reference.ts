@@ -10,8 +10,8 @@ type Schema = Readonly<Record<string, unknown>>;
 /** The text of `docs/configuration.md`. */
 export function renderConfigReference(): string {
   const properties = Object.entries(settingsProperties as Readonly<Record<string, Schema>>);
-  const single = properties.filter(([, schema]) => !isGroup(schema));
-  const groups = properties.filter(([, schema]) => isGroup(schema));
+  const single = properties.filter(([, schema]) => !isGroup(schema) && !isMapOfGroups(schema));
+  const groups = properties.filter(([, schema]) => isGroup(schema) || isMapOfGroups(schema));
   const sections = [
     INTRODUCTION,
     '## Keys\n',
@@ -20,7 +20,9 @@ export function renderConfigReference(): string {
     ...groups.flatMap(([name, schema]) => [
       `### \`${name}\`\n`,
       `${schema.description}\n`,
-      table(leaves(name, schema)),
+      table(
+        isMapOfGroups(schema) ? leaves(`${name}.<id>`, schema.additionalProperties as Schema) : leaves(name, schema),
+      ),
     ]),
     VARIABLES,
   ];
@@ -29,6 +31,11 @@ export function renderConfigReference(): string {
 
 function isGroup(schema: Schema): boolean {
   return isPlainObject(schema.properties);
+}
+
+/** Groups by names that the user chooses. */
+function isMapOfGroups(schema: Schema): boolean {
+  return isPlainObject(schema.additionalProperties) && isGroup(schema.additionalProperties);
 }
 
 /** The keys of a group, those of the groups in it included, with their whole path. */
@@ -58,7 +65,8 @@ function typeOf(path: string, schema: Schema): string {
   if (schema.type === 'string') return 'string';
   const { minimum, maximum } = schema as { minimum: number; maximum: number };
   const range = maximum >= 2 ** 31 - 1 ? `≥ ${minimum}` : `${minimum} to ${grouped(maximum)}`;
-  return `${schema.type === 'integer' ? 'whole number' : 'number'}, ${range}`;
+  const word = typeof schema.pattern === 'string' ? ` or \`${schema.pattern.replace(/[$^]/g, '')}\`` : '';
+  return `${schema.type === 'integer' ? 'whole number' : 'number'}, ${range}${word}`;
 }
 
 function defaultOf(schema: Schema): string {

@@ -4,6 +4,7 @@ import type { CoreConfig } from '../config/core-config.js';
 import { NanoGridError } from '../errors.js';
 import type { ExtractedCode } from '../hooks.js';
 import type { Job } from '../job.js';
+import { timeoutLimit } from '../job-limits.js';
 import type { JobRun } from '../job-run.js';
 import { relayAddress, withoutCredentials } from '../network/ai-relay.js';
 import { type NetworkGrant, networkGrant } from '../network/network-grant.js';
@@ -19,7 +20,7 @@ const MAX_PAYLOAD_VARIABLE_BYTES = 32 << 10;
 export function buildSpec(
   { job, inputJson, runtime }: Pick<JobRun, 'job' | 'inputJson' | 'runtime'>,
   code: ExtractedCode,
-  config: Pick<CoreConfig, 'job' | 'aiEndpoint' | 'network' | 'reuse'>,
+  config: Pick<CoreConfig, 'job' | 'sandbox' | 'functions' | 'aiEndpoint' | 'network' | 'reuse'>,
 ): ExecSpec {
   const entrypoint = job.handler === undefined ? findEntrypoint(runtime, code) : (runtime.entrypoints[0] ?? '');
   if (job.handler !== undefined && !runtime.supports?.handlers) {
@@ -35,7 +36,7 @@ export function buildSpec(
     entrypoint,
     handler: job.handler,
     env: environmentOf(job, inputJson, runtime, aiAddress(config.aiEndpoint, network)),
-    timeoutMs: job.timeoutMs ?? config.job.timeoutMs,
+    timeoutMs: timeoutLimit(job, config),
     graceMs: config.job.graceMs,
     input: inputJson,
     maxStdoutBytes: config.job.maxLogBytes,

@@ -1,8 +1,8 @@
 /** Reads the folder that an image is built from: its files, their digest, and the tar stream that the engine wants. Owns no state. */
 
-import { createHash } from 'node:crypto';
+import { createHash, type Hash } from 'node:crypto';
 import { createReadStream } from 'node:fs';
-import { lstat, readdir, readFile, stat } from 'node:fs/promises';
+import { lstat, open, readdir, readFile, stat } from 'node:fs/promises';
 import { join } from 'node:path';
 import type { Readable, Writable } from 'node:stream';
 import { pipeline } from 'node:stream/promises';
@@ -16,6 +16,7 @@ export const MAX_CONTEXT_BYTES = 64 * 1024 * 1024;
 const MAX_CONTEXT_FILES = 10_000;
 /** A further file is read piece by piece; above this it is no file for an image. */
 const MAX_FURTHER_FILE_BYTES = 1024 * 1024 * 1024;
+const READ_BYTES = 256 * 1024;
 
 interface ContextFile {
   /** Relative, with `/` between components. */
@@ -169,13 +170,28 @@ function refusal(image: string, what: string, hint: string): NanoGridError {
   return new NanoGridError('NG_IMAGE_FAILED', `The build folder of image ${image} ${what}.`, { hint });
 }
 
+/** With one buffer for all of it: a stream's, one for each piece, would stay with the worker as memory it does not need. */
+async function hashFile(path: string, hash: Hash): Promise<void> {
+  const file = await open(path);
+  try {
+    const buffer = Buffer.alloc(READ_BYTES);
+    for (;;) {
+      const { bytesRead } = await file.read(buffer, 0, READ_BYTES);
+      if (bytesRead === 0) return;
+      hash.update(buffer.subarray(0, bytesRead));
+    }
+  } finally {
+    await file.close();
+  }
+}
+
 async function digestOf(files: readonly ContextFile[]): Promise<string> {
   const hash = createHash('sha256');
   // Lengths are hashed too, so that no two different contexts give the same bytes.
   for (const { path, mode, sizeBytes, content } of files) {
     hash.update(`${Buffer.byteLength(path)} ${path} ${mode.toString(8)} ${sizeBytes}\n`);
     if (Buffer.isBuffer(content)) hash.update(content);
-    else for await (const chunk of createReadStream(content.file, { highWaterMark: 1 << 20 })) hash.update(chunk);
+    else await hashFile(content.file, hash);
   }
   return hash.digest('hex');
 }

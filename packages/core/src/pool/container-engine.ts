@@ -40,6 +40,9 @@ export interface HostNetworkSpec {
   readonly volumes: Readonly<Record<string, string>>;
 }
 
+/** What can be changed of a container while it runs. */
+export type EngineLimits = Pick<ContainerSpec, 'memoryBytes' | 'cpus' | 'pids'>;
+
 /** A started container, attached to its standard streams. */
 export interface EngineContainer {
   readonly id: string;
@@ -52,8 +55,8 @@ export interface EngineContainer {
   resume(): void;
   /** Bytes of memory that the container holds, as the host's kernel counts; 0 where that cannot be read. */
   memoryInUse(): number;
-  /** Changes the memory limit of the running container. */
-  setMemory(bytes: number): Promise<void>;
+  /** Changes limits of the running container; those that are not given stay. */
+  setLimits(limits: Partial<EngineLimits>): Promise<void>;
   /** Whether the kernel found no memory in the container; also of one that is gone. */
   ranOutOfMemory(): Promise<boolean>;
   /** Ends and removes the container; resolves when the engine has forgotten it. May be called twice. */
@@ -75,6 +78,8 @@ export interface EngineInfo {
   readonly apiVersion: string;
   readonly os: string;
   readonly arch: string;
+  /** Processors of its machine: more than so many no container can have. */
+  readonly processors: number;
   readonly cgroupVersion: string | undefined;
   readonly runtimes: readonly string[];
   /** The OCI runtime of containers that name none. */

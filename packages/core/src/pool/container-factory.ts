@@ -79,7 +79,10 @@ export class ContainerFactory {
    * job asks for it. Throws `NG_NETWORK_UNSAFE`.
    */
   async proveNetwork(runtime: Runtime): Promise<void> {
-    const container = new Container(runtime, this.name(runtime), true, this.#options.log, { onState: () => {} });
+    const { config, log } = this.#options;
+    const container = new Container(runtime, this.name(runtime), true, config.sandbox.diskMb, log, {
+      onState: () => {},
+    });
     try {
       await this.start(runtime, container);
     } catch (error) {
@@ -102,6 +105,7 @@ export class ContainerFactory {
       runtime,
       image,
       memoryMb: runtime.limits?.memoryMb ?? config.job.memoryMb,
+      diskMb: container.diskMb,
       name: container.name,
       labels: this.#labels('job', runtime.name),
       supervisorVolume: this.#supervisorVolume,

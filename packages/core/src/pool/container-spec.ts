@@ -3,6 +3,7 @@
 import { createHash } from 'node:crypto';
 import type { CoreConfig } from '../config/core-config.js';
 import { supervisorPaths } from '../images/supervisor-volume.js';
+import { idleCpus, idlePids } from '../job-limits.js';
 import type { Runtime } from '../runtime/runtime.js';
 import type { ContainerNetwork, ContainerSpec } from './container-engine.js';
 
@@ -33,6 +34,8 @@ export interface ContainerSpecOptions {
   readonly runtime: Runtime;
   readonly image: string;
   readonly memoryMb: number;
+  /** Size of each writable place, in MiB. */
+  readonly diskMb: number;
   readonly name: string;
   readonly labels: Readonly<Record<string, string>>;
   readonly supervisorVolume: string;
@@ -43,7 +46,8 @@ export interface ContainerSpecOptions {
 
 /** The container that waits for jobs of a runtime. `memoryMb` is the job's own limit. */
 export function containerSpec(options: ContainerSpecOptions): ContainerSpec {
-  const { sandbox, code, job } = options.config;
+  const { config, diskMb } = options;
+  const { sandbox, code, job } = config;
   const codeMb = Math.ceil(code.limits.maxTotalBytes / 2 ** 20);
   const inputMb = Math.ceil(job.maxInputBytes / 2 ** 20);
   const place = (sizeMb: number, rest: string, inodes = sandbox.inodes) =>
@@ -54,16 +58,16 @@ export function containerSpec(options: ContainerSpecOptions): ContainerSpec {
     command: [supervisorPaths().binary],
     labels: options.labels,
     memoryBytes: (options.memoryMb + overheadMb(options.runtime)) * 2 ** 20,
-    cpus: sandbox.cpus,
-    pids: options.runtime.limits?.pids ?? sandbox.pids,
+    cpus: idleCpus(config),
+    pids: idlePids(options.runtime, config),
     openFiles: sandbox.openFiles,
     tmpfs: {
       [STATE_DIR]: place(codeMb + inputMb + 16, 'noexec,mode=0755', code.limits.maxEntries * 2 + 1024),
-      [FUNCTION_DIR]: place(codeMb + sandbox.diskMb, 'exec,mode=1777', code.limits.maxEntries * 2 + sandbox.inodes),
-      '/output': place(sandbox.diskMb, 'noexec,mode=1777'),
-      '/tmp': place(sandbox.diskMb, 'exec,mode=1777'),
-      '/var/tmp': place(sandbox.diskMb, 'noexec,mode=1777'),
-      '/dev/shm': place(sandbox.diskMb, 'noexec,mode=1777'),
+      [FUNCTION_DIR]: place(codeMb + diskMb, 'exec,mode=1777', code.limits.maxEntries * 2 + sandbox.inodes),
+      '/output': place(diskMb, 'noexec,mode=1777'),
+      '/tmp': place(diskMb, 'exec,mode=1777'),
+      '/var/tmp': place(diskMb, 'noexec,mode=1777'),
+      '/dev/shm': place(diskMb, 'noexec,mode=1777'),
     },
     volumes: { [options.supervisorVolume]: supervisorPaths().mountPoint },
     capabilities: options.network ? [...SUPERVISOR_CAPABILITIES, 'NET_ADMIN'] : SUPERVISOR_CAPABILITIES,

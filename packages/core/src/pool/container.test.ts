@@ -6,7 +6,7 @@ import type { ContainerEngine, ContainerSpec } from './container-engine.js';
 
 test('one that was retired before its start asks the engine for nothing', async () => {
   const runtime = defineRuntime({ name: 'shell', image: 'none', entrypoints: ['main.sh'], run: ['sh'] });
-  const container = new Container(runtime, 'name', false, silentLogger, { onState: () => {} });
+  const container = new Container(runtime, 'name', false, 128, silentLogger, { onState: () => {} });
   await container.retire('the worker stops');
   let asked = 0;
   const engine = {

@@ -18,14 +18,16 @@ import type { RunReport } from '../exec/run-report.js';
 import type { RunRequest } from '../exec/run-request.js';
 import { type RunSinks, SupervisorSession } from '../exec/supervisor-session.js';
 import type { ExtractedCode } from '../hooks.js';
+import type { ContainerLimits } from '../job-limits.js';
 import type { Logger } from '../logger.js';
 import type { EgressPolicy } from '../network/egress-policy.js';
 import { checkPosture } from '../preflight/check-posture.js';
 import type { Runtime } from '../runtime/runtime.js';
-import type { ContainerEngine, ContainerSpec, EngineContainer } from './container-engine.js';
+import type { ContainerEngine, ContainerSpec, EngineContainer, EngineLimits } from './container-engine.js';
 import { jobUid, overheadMb, SHIM_DIR, WIPED_DIRECTORIES } from './container-spec.js';
 import { KeptProcess } from './kept-process.js';
 import { PeakMemoryCounter } from './peak-memory-counter.js';
+import { ThrottleLift } from './throttle-lift.js';
 
 export type ContainerState = 'creating' | 'idle' | 'bound' | 'busy' | 'retired' | 'removed';
 
@@ -50,6 +52,8 @@ export class Container {
   readonly name: string;
   /** Whether it is on a network that leads outside. */
   readonly outside: boolean;
+  /** Size of each of its writable places, in MiB. */
+  readonly diskMb: number;
   /** Version of the language, as the shim reported it. */
   runtimeVersion: string | undefined;
   /** What it is bound to; set once. */
@@ -70,15 +74,16 @@ export class Container {
   /** The engine's work on it: whoever retires it waits for that, or it would be left behind. */
   #creating: Promise<EngineContainer> | undefined;
   #session: SupervisorSession | undefined;
-  #memoryBytes = 0;
+  #limits: EngineLimits = { memoryBytes: 0, cpus: 0, pids: 0 };
   #stderr = '';
   #removal: Promise<void> | undefined;
   #cleaned: Promise<void> = Promise.resolve();
 
-  constructor(runtime: Runtime, name: string, outside: boolean, log: Logger, events: ContainerEvents) {
+  constructor(runtime: Runtime, name: string, outside: boolean, diskMb: number, log: Logger, events: ContainerEvents) {
     this.runtime = runtime;
     this.name = name;
     this.outside = outside;
+    this.diskMb = diskMb;
     this.#log = log.child({ container: name });
     this.#events = events;
     events.onState(this, undefined, this.#state);
@@ -90,7 +95,7 @@ export class Container {
 
   /** Creates and starts the container, and its waiting process. Removes what it made when it throws. */
   async start(engine: ContainerEngine, spec: ContainerSpec, egress?: EgressPolicy): Promise<void> {
-    this.#memoryBytes = spec.memoryBytes;
+    this.#limits = { memoryBytes: spec.memoryBytes, cpus: spec.cpus, pids: spec.pids };
     // Whoever retired it before had nothing to remove, and would not come again.
     if (this.#state !== 'creating') throw new NanoGridError('NG_CONTAINER_FAILED', 'the worker is stopping');
     try {
@@ -170,25 +175,27 @@ export class Container {
     this.#become('busy');
   }
 
-  /** Makes a container that was idle this function version's own: sends the code, and sets the job's memory limit. */
-  async bind(binding: string, code: ExtractedCode, memoryMb: number): Promise<void> {
+  /** Makes a container that was idle this function version's own: sends the code, and sets the job's limits. */
+  async bind(binding: string, code: ExtractedCode, limits: ContainerLimits): Promise<void> {
     const session = this.#active('busy');
     if (this.binding !== undefined) throw new Error('a container is bound once');
     this.binding = binding;
     this.runtimeVersion = code.runtimeVersion ?? this.runtimeVersion;
     try {
       const timeoutMs = BIND_TIMEOUT_MS + this.#shimTimeMs + code.totalBytes / BIND_BYTES_PER_MS;
-      await this.#withTimeout(this.#layOut(session, code, memoryMb), timeoutMs);
+      await this.#withTimeout(this.#layOut(session, code, limits), timeoutMs);
     } catch (error) {
       void this.retire('its code could not be laid out');
       throw NanoGridError.from(error, 'NG_CONTAINER_FAILED');
     }
   }
 
-  async #layOut(session: SupervisorSession, code: ExtractedCode, memoryMb: number): Promise<void> {
+  async #layOut(session: SupervisorSession, code: ExtractedCode, limits: ContainerLimits): Promise<void> {
     // The working copy and the pristine one lie in memory; they are the platform's, not the job's.
     const overhead = overheadMb(this.runtime) * 2 ** 20 + 2 * code.totalBytes;
-    if (code.totalBytes > 2 ** 20) await this.#setMemory(this.#memoryBytes + overhead);
+    if (code.totalBytes > 2 ** 20) {
+      await this.#setLimits({ ...this.#limits, memoryBytes: this.#limits.memoryBytes + overhead });
+    }
     for (const file of code.files) {
       const content = await readFile(join(code.directory, file.path));
       await session.put('code', file.path, content, file.executable);
@@ -196,14 +203,23 @@ export class Container {
     for (const folder of code.emptyFolders ?? []) session.putFolder(folder);
     // From outside where it cannot be read inside; a kernel of its own then counts, which the job must not pay for.
     const held = (await session.commitCode()) || ((await this.#creating)?.memoryInUse() ?? 0);
-    await this.#setMemory(memoryMb * 2 ** 20 + (held > 0 ? held + MEMORY_SLACK_BYTES : overhead));
+    const { memoryMb, cpus, pids } = limits;
+    const memoryBytes = memoryMb * 2 ** 20 + (held > 0 ? held + MEMORY_SLACK_BYTES : overhead);
+    await this.#setLimits({ memoryBytes, cpus, pids });
   }
 
-  async #setMemory(bytes: number): Promise<void> {
-    const whole = Math.ceil(bytes / 2 ** 20) * 2 ** 20;
-    if (whole === this.#memoryBytes) return;
-    await (await this.#creating)?.setMemory(whole);
-    this.#memoryBytes = whole;
+  /** Asks the engine once for everything that changes. */
+  async #setLimits(wanted: EngineLimits): Promise<void> {
+    const before = this.#limits;
+    const limits = { ...wanted, memoryBytes: Math.ceil(wanted.memoryBytes / 2 ** 20) * 2 ** 20 };
+    const changes = {
+      ...(limits.memoryBytes !== before.memoryBytes && { memoryBytes: limits.memoryBytes }),
+      ...(limits.cpus !== before.cpus && { cpus: limits.cpus }),
+      ...(limits.pids !== before.pids && { pids: limits.pids }),
+    };
+    if (Object.keys(changes).length === 0) return;
+    await (await this.#creating)?.setLimits(changes);
+    this.#limits = limits;
   }
 
   /** Runs a job in a container that was taken. Resolves when no process of it is left; the clean-up goes on in `settled`. */
@@ -212,13 +228,17 @@ export class Container {
     this.#peakMemory.reset();
     this.jobsServed++;
     let report: RunReport;
+    let lifted: boolean | undefined;
+    const lift = ThrottleLift.forJob(await this.#creating, this.#limits.cpus, request.spec.timeoutMs, signal);
     try {
       report = await session.run(request, sinks, signal);
     } catch (error) {
       void this.retire('it was lost during a job');
       throw await this.#oomOr(session, error);
+    } finally {
+      lifted = lift?.end();
     }
-    if (report.timedOut || report.killed || report.oomKills > 0 || report.survivors > 0) {
+    if (lifted || report.timedOut || report.killed || report.oomKills > 0 || report.survivors > 0) {
       void this.retire('a job ended out of order in it');
     } else if (request.spec.reuse === 'never') {
       void this.retire('it was made for one job');

@@ -2,7 +2,7 @@
 
 import { posix } from 'node:path';
 import type Docker from 'dockerode';
-import type { ContainerSpec, HostNetworkSpec } from './container-engine.js';
+import type { ContainerSpec, EngineLimits, HostNetworkSpec } from './container-engine.js';
 
 /** Without it a container on cgroup v1 sees the names of the host's groups. The client's types do not know it yet. */
 export const PRIVATE_CGROUPS = { CgroupnsMode: 'private' } as const;
@@ -54,10 +54,7 @@ export function createOptions(spec: ContainerSpec, imageVolumes: readonly string
       ...(spec.network && { Dns: [...spec.network.dns], Sysctls: { ...spec.network.sysctls } }),
       ...CONFINED,
       CapAdd: [...spec.capabilities],
-      Memory: spec.memoryBytes,
-      MemorySwap: spec.memoryBytes,
-      NanoCpus: Math.round(spec.cpus * 1e9),
-      PidsLimit: spec.pids,
+      ...limitOptions(spec),
       Ulimits: [
         { Name: 'nofile', Soft: spec.openFiles, Hard: spec.openFiles },
         { Name: 'core', Soft: 0, Hard: 0 },
@@ -70,6 +67,15 @@ export function createOptions(spec: ContainerSpec, imageVolumes: readonly string
       Init: false,
       ...(spec.ociRuntime === undefined ? {} : { Runtime: spec.ociRuntime }),
     },
+  };
+}
+
+/** Limits that are set when the container is made, and may be changed later. */
+export function limitOptions({ memoryBytes, cpus, pids }: Partial<EngineLimits>) {
+  return {
+    ...(memoryBytes !== undefined && { Memory: memoryBytes, MemorySwap: memoryBytes }),
+    ...(cpus !== undefined && { NanoCpus: Math.round(cpus * 1e9) }),
+    ...(pids !== undefined && { PidsLimit: pids }),
   };
 }
 

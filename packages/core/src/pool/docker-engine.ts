@@ -10,11 +10,13 @@ import type {
   ContainerSpec,
   EngineContainer,
   EngineInfo,
+  EngineLimits,
   HostNetworkSpec,
 } from './container-engine.js';
-import { createOptions, hostNetworkOptions } from './docker-create-options.js';
+import { createOptions, hostNetworkOptions, limitOptions } from './docker-create-options.js';
 import { demultiplexer, readLog } from './docker-streams.js';
-import { hostMemoryInUse, setHostMemoryLimit } from './host-memory.js';
+import { setHostLimits } from './host-limits.js';
+import { hostMemoryInUse } from './host-memory.js';
 
 /** How long the engine may take to answer a question, in milliseconds; one that hangs is told as such. */
 const ANSWER_TIMEOUT_MS = 10_000;
@@ -65,6 +67,7 @@ export class DockerEngine implements ContainerEngine {
       apiVersion: version.ApiVersion,
       os: version.Os,
       arch: version.Arch,
+      processors: info.NCPU,
       cgroupVersion: info.CgroupVersion,
       runtimes: Object.keys(info.Runtimes ?? {}),
       defaultRuntime: info.DefaultRuntime,
@@ -222,13 +225,13 @@ class DockerContainer implements EngineContainer {
     return hostMemoryInUse(this.hostPid, this.id);
   }
 
-  async setMemory(bytes: number): Promise<void> {
-    // Not every other OCI runtime can change a limit (gVisor's cannot); the host's own file works with each of them.
-    if (this.#ociRuntime !== undefined && setHostMemoryLimit(this.hostPid, this.id, bytes)) return;
+  async setLimits(limits: Partial<EngineLimits>): Promise<void> {
+    // Not every other OCI runtime can change a limit (gVisor's cannot); the host's own files work with each of them.
+    if (this.#ociRuntime !== undefined && setHostLimits(this.hostPid, this.id, limits)) return;
     try {
-      await withDeadline(ANSWER_TIMEOUT_MS, () => this.#container.update({ Memory: bytes, MemorySwap: bytes }));
+      await withDeadline(ANSWER_TIMEOUT_MS, () => this.#container.update(limitOptions(limits)));
     } catch (error) {
-      throw describe(error, 'change the memory limit of a container on');
+      throw describe(error, 'change the limits of a container on');
     }
   }
 

@@ -9,6 +9,7 @@
 
 import { NanoGridError } from '../errors.js';
 import type { ExtractedCode } from '../hooks.js';
+import type { ContainerLimits } from '../job-limits.js';
 import type { Logger } from '../logger.js';
 import type { StartKind } from '../result.js';
 import type { Runtime } from '../runtime/runtime.js';
@@ -27,6 +28,8 @@ export interface PoolOptions {
   readonly idleTimeoutMs: number;
   /** Jobs after which a container is replaced. */
   readonly maxJobs: number;
+  /** Size of the writable places of idle containers, in MiB; a function with another one gets containers of its kind. */
+  readonly diskMb: number;
   /** How many idle containers wait for each runtime. */
   sizeOf(runtime: Runtime): number;
   /** Makes and starts a container; it is idle when this resolves. Nothing is left when it rejects. */
@@ -37,11 +40,13 @@ export interface PoolOptions {
   now(): number;
 }
 
-/** Containers of one kind are made alike. Only those without a network are made ahead of jobs. */
+/** Containers of one kind are made alike. Only those without a network, and of the usual size, are made ahead of jobs. */
 interface Kind {
   readonly runtime: Runtime;
   /** Whether it is on a network that leads outside. */
   readonly outside: boolean;
+  /** Size of each writable place, in MiB. */
+  readonly diskMb: number;
 }
 
 /** What a job needs a container for. */
@@ -49,7 +54,7 @@ export interface PoolRequest extends Kind {
   /** Function version, with all that must be equal for a container to be used again. */
   readonly binding: string;
   readonly code: ExtractedCode;
-  readonly memoryMb: number;
+  readonly limits: ContainerLimits;
 }
 
 /** A container for a job, how it came to be, and how long it took to get the function ready in it. */
@@ -111,7 +116,7 @@ export class Pool {
       }
       const began = this.#options.now();
       try {
-        await container.bind(request.binding, request.code, request.memoryMb);
+        await container.bind(request.binding, request.code, request.limits);
         return { container, start, buildMs: this.#options.now() - began };
       } catch (error) {
         // An idle container may have died unnoticed until it was asked; another one is tried before the job suffers.
@@ -249,9 +254,9 @@ export class Pool {
     return true;
   }
 
-  async #create({ runtime, outside }: Kind): Promise<void> {
+  async #create({ runtime, outside, diskMb }: Kind): Promise<void> {
     const { log, nameContainer, startContainer } = this.#options;
-    const container = new Container(runtime, nameContainer(runtime), outside, log, this.#events);
+    const container = new Container(runtime, nameContainer(runtime), outside, diskMb, log, this.#events);
     await startContainer(runtime, container);
     this.#failures.delete(runtime);
     this.#dispatch();
@@ -268,7 +273,7 @@ export class Pool {
   /** Starts as many idle containers as are missing. */
   #fill(runtime: Runtime): Promise<void>[] {
     let missing = this.#options.sizeOf(runtime);
-    const kind = { runtime, outside: false };
+    const kind = this.#usual(runtime);
     for (const container of this.#containers) {
       const isComing = container.state === 'idle' || container.state === 'creating';
       if (isComing && isOfKind(container, kind)) missing--;
@@ -296,9 +301,14 @@ export class Pool {
         }, delayMs);
         retry.unref();
         this.#refills.set(runtime, retry);
-        this.#failOne({ runtime, outside: false }, error);
+        this.#failOne(this.#usual(runtime), error);
       });
     }
+  }
+
+  /** The kind that is made ahead of jobs. */
+  #usual(runtime: Runtime): Kind {
+    return { runtime, outside: false, diskMb: this.#options.diskMb };
   }
 
   #reap(): void {
@@ -309,7 +319,8 @@ export class Pool {
     // Made for jobs of a crowd that others then served.
     for (const runtime of this.#runtimes) {
       const idle = [...this.#containers].filter((one) => one.runtime === runtime && one.state === 'idle');
-      const wanted = idle.filter(({ outside }) => !outside).slice(0, this.#options.sizeOf(runtime));
+      const usual = idle.filter((one) => isOfKind(one, this.#usual(runtime)));
+      const wanted = usual.slice(0, this.#options.sizeOf(runtime));
       for (const surplus of idle.filter((one) => !wanted.includes(one))) void surplus.retire('it was one too many');
     }
   }
@@ -332,7 +343,7 @@ export class Pool {
 }
 
 function isOfKind(one: Kind, other: Kind): boolean {
-  return one.runtime === other.runtime && one.outside === other.outside;
+  return one.runtime === other.runtime && one.outside === other.outside && one.diskMb === other.diskMb;
 }
 
 function stopped(): NanoGridError {

@@ -2,12 +2,13 @@
 
 import type { ExecSpec } from '../exec/exec-spec.js';
 import type { ExtractedCode } from '../hooks.js';
+import { containerLimits } from '../job-limits.js';
 import type { JobRun } from '../job-run.js';
 import type { PipelineParts } from '../pipeline-parts.js';
 import type { Container } from './container.js';
 
 export async function withContainer<T>(
-  parts: Pick<PipelineParts, 'pool' | 'memory' | 'log'>,
+  parts: Pick<PipelineParts, 'config' | 'pool' | 'processors' | 'memory' | 'log'>,
   { job, runtime, memoryMb, clock, signal }: JobRun,
   code: ExtractedCode,
   { network, reuse }: Pick<ExecSpec, 'network' | 'reuse'>,
@@ -20,8 +21,9 @@ export async function withContainer<T>(
     // A job that wants a container of its own must not meet one that others have used.
     const alone = reuse === 'never' ? [reuse] : [];
     const binding = JSON.stringify([runtime.name, owner, code.digest, memoryMb, network, ...alone]);
+    const limits = containerLimits(job, runtime, memoryMb, parts.config, parts.processors);
     const { container, start, buildMs } = await parts.pool.acquire(
-      { runtime, outside: network === 'internet', binding, code, memoryMb },
+      { runtime, outside: network === 'internet', diskMb: limits.diskMb, binding, code, limits },
       signal,
     );
     clock.phases.start = start;

@@ -13,6 +13,7 @@ const info: EngineInfo = {
   apiVersion: '1.54',
   os: 'linux',
   arch: 'amd64',
+  processors: 2,
   cgroupVersion: '2',
   runtimes: ['io.containerd.runc.v2', 'runc', 'runsc'],
   defaultRuntime: 'runc',

@@ -1,0 +1,4 @@
+// What the row of C++ runs.
+#include <cstdio>
+
+int main() { std::puts("{\"hello\":\"compiled\"}"); }

@@ -1,0 +1,6 @@
+// What the row of Go runs.
+package main
+
+import "fmt"
+
+func main() { fmt.Println(`{"hello":"compiled"}`) }
