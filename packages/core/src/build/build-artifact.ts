@@ -22,7 +22,7 @@ export const DEFAULT_BUILD_MEMORY_MB = 1_024;
 const MAX_VERSION_BYTES = 100;
 
 export interface BuildParts {
-  readonly config: Pick<CoreConfig, 'build' | 'code' | 'job'>;
+  readonly config: Pick<CoreConfig, 'build' | 'code' | 'job' | 'sandbox'>;
   readonly pool: Pool;
   /** Memory of jobs and builds that run at once, in MiB. */
   readonly memory: Budget;
