@@ -104,6 +104,15 @@ test('an endpoint that is gone is told as such', async () => {
   expect(await ask(port, '/x')).toMatchObject({ status: 502 });
 });
 
+test('a connection is answered one request at a time', async () => {
+  const port = await start('/');
+  const socket = connect(port, '127.0.0.1');
+  socket.write('GET /1 HTTP/1.1\r\nHost: x\r\n\r\n'.repeat(50));
+  await text(socket).catch(() => '');
+  expect(asked.length).toBeLessThan(2);
+  expect((await ask(port, '/2')).status).toBe(201);
+});
+
 test('what is no HTTP ends its connection', async () => {
   const port = await start('/');
   const socket = connect(port, '127.0.0.1');

@@ -54,6 +54,8 @@ export class AiRelay {
   readonly #server: Server;
   readonly #agent: HttpAgent | HttpsAgent;
   readonly #prefix: string;
+  /** Connections whose request is being answered. */
+  readonly #answering = new WeakSet<Duplex>();
 
   /** `endpoint`: an http:// or https:// address, with a user name and password where the service wants them. */
   constructor(endpoint: string, log: Logger) {
@@ -78,6 +80,13 @@ export class AiRelay {
   }
 
   #forward(request: IncomingMessage, response: ServerResponse): void {
+    // A client that sends its next request before it has the answer could have thousands answered at once, and take none.
+    if (this.#answering.has(request.socket)) {
+      request.socket.destroy();
+      return;
+    }
+    this.#answering.add(request.socket);
+    response.on('close', () => this.#answering.delete(request.socket));
     const path = this.#pathOf(request.url ?? '');
     if (path === undefined) {
       refuse(response, 403, `only ${this.#prefix}/ of the AI endpoint can be reached`);
