@@ -270,7 +270,7 @@ describe('a worker', () => {
 
   test('serves jobs of other processes until it is told to stop, and ends what runs', async () => {
     const { command, ready } = await start();
-    expect(ready).toMatchObject({ state: 'ready', runtimes: ['python', 'cpp', 'go'] });
+    expect(ready).toMatchObject({ state: 'ready', runtimes: ['python', 'node', 'cpp', 'go'] });
     const health = await fetch(`${ready.http}/health`);
     expect([health.status, await health.json()]).toEqual([200, { status: 'healthy' }]);
     expect(await (await fetch(`${ready.http}/status`)).json()).toMatchObject({
@@ -329,7 +329,7 @@ describe('the other commands', () => {
     const { exitCode, out } = await call('images', 'ls', '--json');
     expect(exitCode).toBe(0);
     const { images } = JSON.parse(out) as { images: { runtime: string }[] };
-    expect(images.map(({ runtime }) => runtime)).toEqual(['python', 'cpp', 'go']);
+    expect(images.map(({ runtime }) => runtime)).toEqual(['python', 'node', 'cpp', 'go']);
     expect(images[0]).toEqual({
       runtime: 'python',
       tag: expect.stringMatching(/^nanogrid\/python:/),

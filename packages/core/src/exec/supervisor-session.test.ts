@@ -136,7 +136,7 @@ describe('a supervisor that falls silent', () => {
     vi.useFakeTimers();
     const { session, run, files, isPaused } = open();
     const running = run();
-    session.receive(Buffer.concat([file('big', 120_000), data]));
+    session.receive(Buffer.concat([file('big', 180_000), data, data]));
     expect(isPaused()).toBe(true);
     vi.advanceTimersByTime(600_000);
     expect(session.failure).toBeUndefined();
