@@ -113,7 +113,9 @@ describe('the tarballs', () => {
     );
     const templates = ['runtime', 'plugin'].map((kind) => `templates/${kind}/src/index.ts`);
     expect(filesOf('nanogrid')).toEqual(expect.arrayContaining(['bin/nanogrid.js', ...templates]));
-    const reference = ['shell/main.sh', 'python/main.py'].map((path) => `reference/${path}`);
+    const reference = ['shell/main.sh', 'python/main.py', 'node/index.js', 'cpp/main.cpp', 'go/main.go'].map(
+      (path) => `reference/${path}`,
+    );
     expect(filesOf('@nanogrid/runtime-testkit')).toEqual(expect.arrayContaining(reference));
   });
 });
