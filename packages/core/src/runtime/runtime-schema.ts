@@ -68,7 +68,10 @@ export const runtimeSchema = {
       type: 'object',
       additionalProperties: false,
       required: ['file', 'field'],
-      properties: { file: insideCode, field: { type: 'string', minLength: 1 } },
+      properties: {
+        file: { type: 'string', pattern: '^[A-Za-z0-9._-]+$', mustBe: 'a file name without folders' },
+        field: { type: 'string', minLength: 1 },
+      },
     },
     build: {
       type: 'object',
