@@ -73,7 +73,6 @@ describe('defineRuntime', () => {
       'build.env.A-B: is not a valid name',
     ],
     ['an unknown key of a build', { build: { command: ['x'], memory: 5 } }, 'did you mean "memoryMb"?'],
-    ['a manifest outside the code', { manifest: { file: '../x', field: 'main' } }, 'must be the path of a file inside'],
     ['a manifest without a field', { manifest: { file: 'x.json' } }, 'manifest.field'],
     ['a variable with a bad name', { env: { 'A-B': '1' } }, 'env.A-B: is not a valid name'],
     ['no run and no warm', { run: undefined }, 'run: is required where there is no "warm"'],
