@@ -4,6 +4,7 @@ import { mkdtemp, readFile, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { defineRuntime, type Runtime } from '@nanogrid/core';
+import { cpp } from '@nanogrid/runtime-cpp';
 import { python } from '@nanogrid/runtime-python';
 import { createKit, KitFailure, type KitOptions, testRuntime } from '@nanogrid/runtime-testkit';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
@@ -11,6 +12,8 @@ import { shell } from '../support/shell-runtime.js';
 
 const REFERENCE = new URL('../../packages/runtime-testkit/reference/', import.meta.url);
 const REFERENCE_SHELL = new URL('shell/', REFERENCE);
+/** As it was in the process's first job. */
+const FIRST_ENVIRONMENT = 'run_handler(fields[2], globals().setdefault("first", environment),';
 
 /** Runs these cases; what each failed one said, by its id. */
 async function failuresOf(options: KitOptions, ids: readonly string[]): Promise<Record<string, string>> {
@@ -77,29 +80,65 @@ describe('a shim that', () => {
 
   afterAll(() => rm(folder, { recursive: true, force: true }));
 
-  test('can become root again, mixes ids up, leaks', async () => {
+  /** Python with another shim. */
+  async function options(...changes: readonly (readonly [find: string, replace: string])[]): Promise<KitOptions> {
     const runtime = python({ preload: [] });
-    const original = runtime.warm?.files['shim.py'] ?? '';
-    let shim = await readFile(original, 'utf8');
-    for (const [find, replace] of [
-      ['os.setresuid(uid, uid, uid)', 'os.setresuid(uid, uid, 0)'],
-      ['environment.get("FUNCTION_ID", "")', '"another"'],
-      ['control.send(b"EXIT', 'globals().setdefault("leak", []).append(b"x" * 300000); control.send(b"EXIT'],
-    ] as const) {
+    let shim = await readFile(runtime.warm?.files['shim.py'] ?? '', 'utf8');
+    for (const [find, replace] of changes) {
       expect(shim).toContain(find);
       shim = shim.replace(find, replace);
     }
     const path = join(folder, 'shim.py');
     await writeFile(path, shim);
-    const broken = {
-      ...runtime,
-      warm: { ...runtime.warm, command: runtime.warm?.command ?? [], files: { 'shim.py': path } },
-    };
+    const warm = { ...runtime.warm, command: runtime.warm?.command ?? [], files: { 'shim.py': path } };
     const functions = { script: new URL('python/', REFERENCE), handler: { name: 'main.handler' } };
+    return { runtime: { ...runtime, warm }, functions };
+  }
+
+  test('can become root again, mixes ids up, leaks', async () => {
+    const broken = await options(
+      ['os.setresuid(uid, uid, uid)', 'os.setresuid(uid, uid, 0)'],
+      ['environment.get("FUNCTION_ID", "")', '"another"'],
+      ['control.send(b"EXIT', 'globals().setdefault("leak", []).append(b"x" * 300000); control.send(b"EXIT'],
+    );
     const failing = ['handler-context', 'in-a-row', 'privileges'];
-    const failures = await failuresOf({ runtime: broken, functions }, ['hello', 'handler-value', ...failing]);
+    const failures = await failuresOf(broken, ['hello', 'handler-value', ...failing]);
     expect(Object.keys(failures).sort()).toEqual(failing);
     expect(failures['in-a-row']).toContain('MiB are allowed');
+  });
+
+  test.each([
+    ['keeps no process', 'identity() != me', 'True', 'the count is 2'],
+    [
+      'tells a kept handler of its first job',
+      'run_handler(fields[2], environment,',
+      FIRST_ENVIRONMENT,
+      'jobId is kit-',
+    ],
+  ])('%s', async (_what, find, replace, expected) => {
+    const failures = await failuresOf(await options([find, replace]), ['handler-context', 'handler-kept']);
+    expect(Object.keys(failures)).toEqual(['handler-kept']);
+    expect(failures['handler-kept']).toContain(`expected: ${expected}`);
+  });
+});
+
+describe('a build that', () => {
+  test.each([
+    ['checks the code', 'sh -n main.sh && cp -r . /output', undefined],
+    ['lets everything pass', 'cp -r . /output', 'the job ends with FAILED and NG_BUILD_FAILED'],
+    ['says nothing', 'sh -n main.sh 2>/dev/null && cp -r . /output', 'standard error has what the compiler said'],
+  ])('%s', async (_what, script, expected) => {
+    const runtime = defineRuntime({
+      name: 'built',
+      image: 'debian:trixie-slim',
+      entrypoints: ['main.sh'],
+      build: { command: ['sh', '-c', script] },
+      run: ['sh', '{entrypoint}'],
+    });
+    const functions = { script: REFERENCE_SHELL, broken: { 'main.sh': '(' } };
+    const failures = await failuresOf({ runtime, functions }, ['hello', 'build-error']);
+    expect(Object.keys(failures)).toEqual(expected === undefined ? [] : ['build-error']);
+    if (expected !== undefined) expect(failures['build-error']).toContain(`expected: ${expected}`);
   });
 });
 
@@ -143,7 +182,10 @@ describe('what applies', () => {
       'handler-kept',
       'handler-value',
     ]);
-    expect(idsOf({ runtime: python(), functions: given })).toContain('handler-value');
+    const own = idsOf({ runtime: python(), functions: given });
+    expect(own).toEqual(expect.arrayContaining(['handler-value', 'handler-kept']));
+    expect(own).not.toContain('build-error');
+    expect(idsOf({ runtime: cpp(), functions: given })).toContain('build-error');
   });
 
   test('a function that is missing is told at once', () => {

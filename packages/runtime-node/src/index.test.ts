@@ -54,7 +54,7 @@ test('the programs are those of optional packages that npm installs by architect
 describe('options', () => {
   test('none are needed, and the default export is the same factory', () => {
     expect(byDefault).toBe(node);
-    expect(node()).toMatchObject({ name: 'node', pool: { size: 1 }, supports: { handlers: true } });
+    expect(node()).toMatchObject({ name: 'node', pool: { size: 1 }, supports: { handlers: true, keptHandlers: true } });
   });
 
   test('are honoured', () => {

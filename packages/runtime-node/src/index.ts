@@ -28,7 +28,7 @@ export function node(options: NodeOptions = {}): Runtime {
       overheadMb: 64,
     },
     pool: { size: options.poolSize ?? 1 },
-    supports: { handlers: true },
+    supports: { handlers: true, keptHandlers: true },
   });
 }
 

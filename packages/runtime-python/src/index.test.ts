@@ -42,7 +42,11 @@ test('what it preloads is in the image that it builds', async () => {
 describe('options', () => {
   test('none are needed, and the default export is the same factory', () => {
     expect(byDefault).toBe(python);
-    expect(python()).toMatchObject({ name: 'python', pool: { size: 1 }, supports: { handlers: true } });
+    expect(python()).toMatchObject({
+      name: 'python',
+      pool: { size: 1 },
+      supports: { handlers: true, keptHandlers: true },
+    });
   });
 
   test('are honoured', () => {

@@ -27,7 +27,7 @@ export function python(options: PythonOptions = {}): Runtime {
       overheadMb: 160,
     },
     pool: { size: options.poolSize ?? 1 },
-    supports: { handlers: true },
+    supports: { handlers: true, keptHandlers: true },
   });
 }
 

@@ -26,7 +26,7 @@ export interface KitSupports {
   readonly handlers?: boolean;
   /** The code is compiled before it runs. Default: as the runtime's `supports` says, or whether it has a `build`. */
   readonly build?: boolean;
-  /** A handler's process may be kept for the next job (`reuse: 'process'`). Default: as the runtime's `supports` says, else false. */
+  /** A handler's process may be kept for the next job (`reuse: 'process'`). Default: as the runtime's `supports` says. */
   readonly keptHandlers?: boolean;
 }
 
@@ -48,7 +48,6 @@ export type Feature = keyof KitSupports;
 
 /** What applies, with every answer given. Throws a `TypeError` where a function is missing that is needed then. */
 export function featuresOf({ runtime, functions, supports = {} }: KitOptions): Readonly<Record<Feature, boolean>> {
-  // Read by name: an older core does not know every feature.
   const own: KitSupports = runtime.supports ?? {};
   const features = {
     handlers: supports.handlers ?? own.handlers ?? false,

@@ -123,7 +123,7 @@ export const runtimeSchema = {
     supports: {
       type: 'object',
       additionalProperties: false,
-      properties: { handlers: { type: 'boolean' }, build: { type: 'boolean' } },
+      properties: { handlers: { type: 'boolean' }, keptHandlers: { type: 'boolean' }, build: { type: 'boolean' } },
     },
   },
 } as const;

@@ -63,6 +63,8 @@ export interface EntrypointManifest {
 export interface RuntimeSupports {
   /** `handler: "file.function"` is understood. Default false. */
   readonly handlers?: boolean;
+  /** A handler's process may be kept for the next job (`reuse: 'process'`). Default false. */
+  readonly keptHandlers?: boolean;
   /** Code that does not build fails with the compiler's words. Default false. */
   readonly build?: boolean;
 }

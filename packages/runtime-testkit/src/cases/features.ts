@@ -59,14 +59,22 @@ export const FEATURES: readonly CaseDefinition[] = [
   },
   {
     id: 'handler-kept',
-    name: 'the state of a kept handler is there in the next job',
+    name: 'the state of a kept handler is there in the next job, and nothing else of a job is',
     needs: 'keptHandlers',
     async run(kit) {
       for (let job = 1; job <= 3; job++) {
         const outcome = await kit.handler({ op: 'count' }, { functionId: KEPT_FUNCTION_ID });
         outcome.expectSuccess('the operation "count" of the handler');
-        outcome.expect(outcome.result.result === job, `the count is ${job}`, 'the shim: KEEP, and END after each job');
+        outcome.expect(
+          outcome.result.result === job,
+          `the count is ${job}`,
+          'the shim: the keep field of RUN, and END',
+        );
       }
+      const outcome = await kit.handler({ op: 'context' }, { functionId: KEPT_FUNCTION_ID });
+      const { jobId } = (outcome.result.result ?? {}) as Record<string, unknown>;
+      const own = jobId === outcome.result.requestId;
+      outcome.expect(own, `jobId is ${outcome.result.requestId}`, 'the shim: context and environment of each RUN');
     },
   },
   {
