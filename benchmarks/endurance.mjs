@@ -4,10 +4,11 @@
  */
 
 import { existsSync, readdirSync, readFileSync, writeFileSync } from 'node:fs';
-import { constants, loadavg } from 'node:os';
+import { loadavg } from 'node:os';
 import { parseArgs } from 'node:util';
 import { setUp } from '../scripts/setup.mjs';
 import { GROWTH_SETTINGS, measureGrowth } from './lib/growth.mjs';
+import { interrupted } from './lib/interrupted.mjs';
 import { round, slope, summarize } from './lib/statistics.mjs';
 
 const RESULT = new URL('results/endurance.json', import.meta.url);
@@ -20,14 +21,7 @@ const HELLO = 'import json, os\nprint(json.dumps({"hello": json.loads(os.environ
 const { values: options } = parseArgs({
   options: { jobs: { type: 'string', default: '10000' }, functions: { type: 'string', default: '1000' } },
 });
-const stopped = new AbortController();
-for (const signal of ['SIGINT', 'SIGTERM', 'SIGHUP']) {
-  process.on(signal, () => {
-    if (stopped.signal.aborted) process.exit(128 + constants.signals[signal]);
-    stopped.abort(new Error(`interrupted by ${signal}`));
-    process.exitCode = 128 + constants.signals[signal];
-  });
-}
+const stopped = interrupted();
 
 await setUp({ say: console.error });
 // Imported here: there is nothing to import before the set-up has built it.
@@ -42,13 +36,13 @@ try {
   }
   writeFileSync(RESULT, `${JSON.stringify(report, undefined, 2)}\n`);
 } catch (error) {
-  if (!stopped.signal.aborted) throw error;
+  if (!stopped.aborted) throw error;
   console.error(`${error.message}; everything is cleaned up`);
 }
 
 async function withWorker(settings, use) {
   const conditions = { date: new Date().toISOString(), node: process.version, loadBefore: round(loadavg()[0]) };
-  const worker = await BenchWorker.start({ signal: stopped.signal, settings });
+  const worker = await BenchWorker.start({ signal: stopped, settings });
   try {
     return { ...conditions, ...(await use(worker)) };
   } finally {
@@ -79,7 +73,7 @@ async function manyJobs(worker, count) {
   const samples = [];
   const times = [];
   for (let n = 1; n <= count; n++) {
-    times.push((await worker.run(job, stopped.signal)).ms);
+    times.push((await worker.run(job, stopped)).ms);
     if (n % SAMPLE_EVERY !== 0) continue;
     const sample = { ...(await sampleOf(worker)), p50Ms: summarize(times.splice(0)).median };
     samples.push(sample);
@@ -102,7 +96,7 @@ async function manyFunctions(worker, count) {
     worker,
     functions: count,
     hotJobs: Math.max(300, count),
-    signal: stopped.signal,
+    signal: stopped,
     say: console.error,
     sample: async () => {
       samples.push(await sampleOf(worker));

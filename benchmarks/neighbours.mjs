@@ -4,10 +4,11 @@
  */
 
 import { readFileSync, writeFileSync } from 'node:fs';
-import { constants, loadavg } from 'node:os';
+import { loadavg } from 'node:os';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { parseArgs } from 'node:util';
 import { setUp } from '../scripts/setup.mjs';
+import { interrupted } from './lib/interrupted.mjs';
 import { round, summarize } from './lib/statistics.mjs';
 
 const HERE = new URL('.', import.meta.url);
@@ -37,28 +38,21 @@ const BOMBS = {
 const { values: options } = parseArgs({
   options: { rounds: { type: 'string', default: '4' }, jobs: { type: 'string', default: '60' } },
 });
-const stopped = new AbortController();
-for (const signal of ['SIGINT', 'SIGTERM', 'SIGHUP']) {
-  process.on(signal, () => {
-    if (stopped.signal.aborted) process.exit(128 + constants.signals[signal]);
-    stopped.abort(new Error(`interrupted by ${signal}`));
-    process.exitCode = 128 + constants.signals[signal];
-  });
-}
+const stopped = interrupted();
 
 await setUp({ say: console.error });
 // Imported here: there is nothing to import before the set-up has built it.
 const { BenchWorker } = await import('./lib/bench-worker.mjs');
 const loadBefore = round(loadavg()[0]);
 if (loadBefore > 0.5) console.error(`The machine is not calm (load ${loadBefore}): the figures will spread.`);
-const worker = await BenchWorker.start({ signal: stopped.signal, settings: { pool: { maxContainers: 24 } } });
+const worker = await BenchWorker.start({ signal: stopped, settings: { pool: { maxContainers: 24 } } });
 try {
   const rows = await measure();
   const report = { date: new Date().toISOString(), loadBefore, target: TARGET, rows };
   writeFileSync(RESULT, `${JSON.stringify(report, undefined, 2)}\n`);
   print(rows);
 } catch (error) {
-  if (!stopped.signal.aborted) throw error;
+  if (!stopped.aborted) throw error;
   console.error(`${error.message}; everything is cleaned up`);
 } finally {
   await worker.stop();
@@ -82,7 +76,7 @@ async function measure() {
       // Alone before each bomb: what drifts drifts for both.
       samples.alone.push(...(await stream(hello, Math.ceil(Number(options.jobs) / 3))));
       samples[name].push(...(await besides(job, () => stream(hello, Number(options.jobs)))));
-      await worker.untilIdle('shell', stopped.signal);
+      await worker.untilIdle('shell', stopped);
     }
   }
   const alone = summarize(samples.alone);
@@ -107,8 +101,8 @@ async function bombJob({ file, script, runtime = 'shell', ...rest }) {
 async function stream(job, count) {
   const values = [];
   for (let i = 0; i < count; i++) {
-    await sleep(PAUSE_MS, undefined, { signal: stopped.signal });
-    values.push((await worker.run(job, stopped.signal)).ms);
+    await sleep(PAUSE_MS, undefined, { signal: stopped });
+    values.push((await worker.run(job, stopped)).ms);
   }
   return values;
 }
@@ -118,7 +112,7 @@ async function besides(job, work) {
   if (job === undefined) return work();
   let over = false;
   const going = (async () => {
-    while (!over) await worker.finish(job, stopped.signal);
+    while (!over) await worker.finish(job, stopped);
   })();
   // Where it fails, the stream goes on alone, and that would be no figure.
   const failed = going.then(() => {
@@ -126,7 +120,7 @@ async function besides(job, work) {
   });
   failed.catch(() => {});
   try {
-    await sleep(300, undefined, { signal: stopped.signal });
+    await sleep(300, undefined, { signal: stopped });
     return await Promise.race([work(), failed.then(() => work())]);
   } finally {
     over = true;
