@@ -29,7 +29,15 @@ export {
   type PluginOptionsInput,
 } from './plugin/define-plugin.js';
 export { createGuardedHooks } from './plugin/guard-taps.js';
-export type { JsonSchema, Lifecycle, Plugin, PluginFactory, PluginHost, Services } from './plugin/plugin.js';
+export type {
+  Diagnostic,
+  JsonSchema,
+  Lifecycle,
+  Plugin,
+  PluginFactory,
+  PluginHost,
+  Services,
+} from './plugin/plugin.js';
 export { createPluginHost, PluginRegistry } from './plugin/plugin-registry.js';
 export type { ContainerListing, EngineInfo } from './pool/container-engine.js';
 export { createDockerClient, DockerEngine } from './pool/docker-engine.js';
@@ -59,5 +67,16 @@ export type {
 } from './runtime/runtime.js';
 export { RuntimeRegistry } from './runtime/runtime-registry.js';
 export { type DecodedMessage, decodeMessage } from './source/decode-message.js';
-export type { CodeStore, CodeVersion, Delivery, JobSource, JobState, OutputStore, ResultStore } from './stores.js';
+export type {
+  CodeStore,
+  CodeVersion,
+  Delivery,
+  JobSource,
+  JobState,
+  OutputStore,
+  PeekedMessage,
+  QueueAdmin,
+  QueueReport,
+  ResultStore,
+} from './stores.js';
 export { Worker, type WorkerHealth, type WorkerOptions, type WorkerState, type WorkerStatus } from './worker.js';

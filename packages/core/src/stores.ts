@@ -90,3 +90,43 @@ export interface ResultStore {
   /** Waits for the result of a job; undefined when `signal` aborts first. */
   wait(jobId: string, signal: AbortSignal): Promise<Record<string, unknown> | undefined>;
 }
+
+/** One message as `nanogrid queue inspect` shows it. */
+export interface PeekedMessage {
+  /** The queue's own id of the message. */
+  readonly messageId: string;
+  readonly body: string;
+  /** Deliveries so far. */
+  readonly attempt: number;
+  /** Unix milliseconds, where the queue knows. */
+  readonly sentAt: number | undefined;
+  /** Why it is a dead letter, where the queue knows. */
+  readonly reason: string | undefined;
+}
+
+/** What a queue holds now; counts may be approximate where the service's are. */
+export interface QueueReport {
+  /** Name or address of the queue. */
+  readonly name: string;
+  readonly waiting: number;
+  readonly inFlight: number;
+  readonly delayed: number;
+  /** Age of the oldest waiting message in milliseconds; undefined where unknown or none waits. */
+  readonly oldestAgeMs: number | undefined;
+  /** Undefined where the queue has no dead-letter queue. */
+  readonly deadLetters: number | undefined;
+}
+
+/** What an operator does with a queue, apart from the jobs. Throws `NG_QUEUE_FAILED`. */
+export interface QueueAdmin {
+  inspect(signal: AbortSignal): Promise<QueueReport>;
+  /** At most `max` messages, without counting as a delivery where the service allows it; they stay where they are. */
+  peek(from: 'queue' | 'deadLetters', max: number, signal: AbortSignal): Promise<PeekedMessage[]>;
+  /** Moves dead letters back to the queue; `moved` is told after each batch. Returns how many were moved. */
+  redrive(
+    options: { readonly max?: number; readonly moved?: (count: number) => void },
+    signal: AbortSignal,
+  ): Promise<number>;
+  /** Deletes what waits; returns how many, as far as the service tells. */
+  purge(from: 'queue' | 'deadLetters', signal: AbortSignal): Promise<number>;
+}

@@ -13,13 +13,15 @@ import type { Plugin, Services } from './plugin.js';
 import { messageOf } from './plugin-error.js';
 
 /** The services that there are. */
-const SERVICES: readonly (keyof Services)[] = ['source', 'codeStore', 'outputStore', 'resultStore'];
+const SERVICES: readonly (keyof Services)[] = ['source', 'codeStore', 'outputStore', 'resultStore', 'queueAdmin'];
 
 /** A plugin that may be applied, with its effective options. */
 export interface CheckedPlugin {
   readonly plugin: Plugin;
   /** The options that were given, those of the environment under them and the schema's defaults at the bottom. */
   readonly options: Record<string, unknown>;
+  /** Where the options that came from the environment came from, by option. */
+  readonly sources: ReadonlyMap<string, string>;
 }
 
 export interface CheckPluginContext {
@@ -57,7 +59,7 @@ export function checkPlugin(plugin: Plugin, context: CheckPluginContext): Checke
   if (problems.length > 0) {
     throw problemsError('NG_PLUGIN_INVALID', `The options of plugin ${nameOf(plugin)} are not valid`, problems);
   }
-  return { plugin, options };
+  return { plugin, options, sources };
 }
 
 /** The error for a second plugin of the same name. */

@@ -1,15 +1,17 @@
 /** Registers plugins: checks them, applies them, and keeps what they provide. Owns the services and the names in use. */
 
+import { withDeadline } from '../concurrency/with-deadline.js';
 import type { CoreConfig } from '../config/core-config.js';
 import type { Variables } from '../config/read-variables.js';
 import { NanoGridError } from '../errors.js';
 import type { Hooks } from '../hooks.js';
 import type { Logger } from '../logger.js';
+import { type Finding, fail, ok } from '../preflight/finding.js';
 import { checkPlugin, duplicateError } from './check-plugin.js';
 import { labelHooks } from './label-hooks.js';
 import { LifecycleRunner, type PartHealth } from './lifecycle-runner.js';
-import type { Plugin, Services } from './plugin.js';
-import { pluginError } from './plugin-error.js';
+import type { Diagnostic, Plugin, Services } from './plugin.js';
+import { messageOf, pluginError } from './plugin-error.js';
 
 export interface PluginRegistryOptions {
   readonly config: CoreConfig;
@@ -29,6 +31,7 @@ export class PluginRegistry {
   readonly #options: PluginRegistryOptions;
   readonly #lifecycle: LifecycleRunner;
   readonly #plugins: Plugin[] = [];
+  readonly #diagnostics: Diagnostic[] = [];
   readonly #services = new Map<keyof Services, { readonly plugin: string; readonly implementation: unknown }>();
 
   constructor(options: PluginRegistryOptions) {
@@ -47,7 +50,7 @@ export class PluginRegistry {
    */
   async register(plugin: Plugin): Promise<void> {
     const { config, hooks, log, env = {}, coreVersion } = this.#options;
-    const { options } = checkPlugin(plugin, { env, ...(coreVersion === undefined ? {} : { coreVersion }) });
+    const { options, sources } = checkPlugin(plugin, { env, ...(coreVersion === undefined ? {} : { coreVersion }) });
     const { name } = plugin;
     if (this.#plugins.some((other) => other.name === name)) throw duplicateError(name);
     this.#plugins.push(plugin);
@@ -59,6 +62,11 @@ export class PluginRegistry {
         this.#provide(plugin, service, implementation);
       },
       lifecycle: (part: Parameters<LifecycleRunner['add']>[1]) => this.#lifecycle.add(name, part),
+      diagnostic: (check: Diagnostic) => void this.#diagnostics.push(check),
+      optionSource: (option: string) => {
+        if (Object.hasOwn(plugin.options, option)) return `${option} (from the configuration file)`;
+        return `${option} (${sources.has(option) ? `from ${sources.get(option)}` : 'the default'})`;
+      },
     });
     try {
       await plugin.apply(host, options);
@@ -89,6 +97,21 @@ export class PluginRegistry {
   /** Stops all parts in reverse; may be called again. */
   stop(): Promise<void> {
     return this.#lifecycle.stop();
+  }
+
+  /** Runs what plugins registered for `nanogrid doctor`, all at once, each within the deadline. */
+  diagnose(): Promise<Finding[]> {
+    const deadlineMs = this.#options.deadlineMs ?? 30_000;
+    return Promise.all(
+      this.#diagnostics.map(async ({ name, run }) => {
+        try {
+          return ok(name, await withDeadline(deadlineMs, () => run(AbortSignal.timeout(deadlineMs))));
+        } catch (error) {
+          const { hint } = error as { hint?: string };
+          return fail(name, messageOf(error), hint ?? 'Look at the options of its plugin.');
+        }
+      }),
+    );
   }
 
   /** How every part is. */

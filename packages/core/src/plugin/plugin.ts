@@ -3,7 +3,7 @@
 import type { CoreConfig } from '../config/core-config.js';
 import type { Hooks } from '../hooks.js';
 import type { Logger } from '../logger.js';
-import type { CodeStore, JobSource, OutputStore, ResultStore } from '../stores.js';
+import type { CodeStore, JobSource, OutputStore, QueueAdmin, ResultStore } from '../stores.js';
 
 /** A JSON Schema (draft 7) as a plain object. */
 export type JsonSchema = { readonly [key: string]: unknown };
@@ -14,6 +14,8 @@ export interface Services {
   codeStore: CodeStore;
   outputStore: OutputStore;
   resultStore: ResultStore;
+  /** Optional: what `nanogrid queue` works with. */
+  queueAdmin: QueueAdmin;
 }
 
 /** Part of a plugin's life that the host drives. Each call has a deadline (30 s); `stop` may be called twice. */
@@ -22,6 +24,14 @@ export interface Lifecycle {
   stop?(): Promise<void> | void;
   /** Throws when the plugin cannot do its work now; the message is shown by `/health`. */
   health?(): Promise<void> | void;
+}
+
+/** One thing that `nanogrid doctor` looks at, with the options and credentials in use. Needs nothing that was started. */
+export interface Diagnostic {
+  /** What is looked at, for instance `SQS queue`. */
+  readonly name: string;
+  /** One sentence of what was found. Throws where it cannot be used; an error's `hint` says what to change. */
+  run(signal: AbortSignal): Promise<string>;
 }
 
 /** What a plugin is given in `apply`. */
@@ -34,6 +44,13 @@ export interface PluginHost {
   provide<K extends keyof Services>(service: K, implementation: Services[K]): void;
   /** Registers part of the plugin's life. */
   lifecycle(part: Lifecycle): void;
+  /** Registers something that `nanogrid doctor` looks at. Called in `apply`. */
+  diagnostic(check: Diagnostic): void;
+  /**
+   * An option of this plugin and where its value came from, for messages: `queueUrl (from the environment variable
+   * SQS_QUEUE_URL)`, `region (the default)`.
+   */
+  optionSource(option: string): string;
 }
 
 /** A plugin with its options, ready to be listed in `plugins` of the configuration. */
