@@ -53,7 +53,7 @@ function reasonInside(root, home, file, specifier) {
     if (
       /^(?:runtime|plugin)-/.test(home) &&
       home !== TESTKIT &&
-      ![CORE, AWS_COMMON].includes(specifier) &&
+      !isAllowed(home, specifier) &&
       !isTestkit(file, specifier)
     ) {
       return `is imported by ${home}, which may import ${CORE} only`;

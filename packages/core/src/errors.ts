@@ -47,6 +47,8 @@ export const ERROR_CODES = {
   NG_OUTPUT_STORE_FAILED: retry,
   NG_RESULT_STORE_FAILED: retry,
   NG_QUEUE_FAILED: retry,
+  NG_REGISTRY_FAILED: retry,
+  NG_SHARED_STATE_FAILED: retry,
   NG_DISK_FAILED: retry,
   NG_PLUGIN_FAILED: retry,
   NG_INTERNAL: retry,

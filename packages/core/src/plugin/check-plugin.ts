@@ -13,7 +13,17 @@ import type { Plugin, Services } from './plugin.js';
 import { messageOf } from './plugin-error.js';
 
 /** The services that there are. */
-const SERVICES: readonly (keyof Services)[] = ['source', 'codeStore', 'outputStore', 'resultStore', 'queueAdmin'];
+const SERVICES: readonly (keyof Services)[] = [
+  'source',
+  'codeStore',
+  'outputStore',
+  'resultStore',
+  'queueAdmin',
+  'sharedState',
+  'registry',
+  'jobSink',
+  'codeUploads',
+];
 
 /** A plugin that may be applied, with its effective options. */
 export interface CheckedPlugin {

@@ -67,6 +67,7 @@ export class PluginRegistry {
       provide: <K extends keyof Services>(service: K, implementation: Services[K]) => {
         this.#provide(plugin, service, implementation);
       },
+      service: <K extends keyof Services>(service: K) => this.service(service),
       lifecycle: (part: Parameters<LifecycleRunner['add']>[1]) => this.#lifecycle.add(name, part),
       diagnostic: (check: Diagnostic) => void this.#diagnostics.push(check),
       optionSource: (option: string) => {

@@ -1,6 +1,7 @@
 /** What a plugin is: a description that the host checks and applies. Made with `definePlugin`. */
 
 import type { CoreConfig } from '../config/core-config.js';
+import type { CodeUploads, FunctionRegistry, JobSink, SharedState } from '../function-registry.js';
 import type { Hooks } from '../hooks.js';
 import type { Logger } from '../logger.js';
 import type { CodeStore, JobSource, OutputStore, QueueAdmin, ResultStore } from '../stores.js';
@@ -17,6 +18,14 @@ export interface Services {
   resultStore: ResultStore;
   /** Optional: what `nanogrid queue` works with. */
   queueAdmin: QueueAdmin;
+  /** Optional: small values that controllers and workers share. */
+  sharedState: SharedState;
+  /** The controller's: registered functions. */
+  registry: FunctionRegistry;
+  /** The controller's: where jobs are handed in. */
+  jobSink: JobSink;
+  /** The controller's: where uploaded code goes. */
+  codeUploads: CodeUploads;
 }
 
 /** Part of a plugin's life that the host drives. `start` and `stop` have 30 s each; `stop` may be called twice. */
@@ -43,6 +52,8 @@ export interface PluginHost {
   readonly config: CoreConfig;
   /** Provides one of the worker's services. Throws `NG_PLUGIN_INVALID` where another plugin already does. */
   provide<K extends keyof Services>(service: K, implementation: Services[K]): void;
+  /** A service that some plugin provides; undefined where none does. To be asked from `start` on, when all plugins are registered. */
+  service<K extends keyof Services>(service: K): Services[K] | undefined;
   /** Registers part of the plugin's life. */
   lifecycle(part: Lifecycle): void;
   /** Registers something that `nanogrid doctor` looks at. Called in `apply`. */

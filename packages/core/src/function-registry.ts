@@ -1,0 +1,81 @@
+/** What the controller asks of the world outside, beside the worker's stores: who the functions are, where jobs and code go, what is shared. */
+
+import type { Readable } from 'node:stream';
+
+/** A registered function. */
+export interface FunctionRecord {
+  /** Matches the contract's pattern of ids; unique over all owners, so that nothing of one owner's is reused for another's. */
+  readonly functionId: string;
+  readonly functionName: string;
+  /** Whose it is: the tenant of the API key that registered it; `default` without keys. */
+  readonly owner: string;
+  /** Grows with every change, from 1. */
+  readonly version: number;
+  /** Key of its code in the code bucket: `functions/{functionId}/code.zip`. */
+  readonly s3Key: string;
+  /** As it was asked for, for instance `python3.9`. */
+  readonly runtime: string;
+  readonly handler: string | undefined;
+  /** Time limit in seconds. */
+  readonly timeout: number;
+  /** Memory limit in MiB; undefined: the worker's default. */
+  readonly memoryMb: number | undefined;
+  /** The function's own environment variables. */
+  readonly env: Readonly<Record<string, string>>;
+  /** SHA-256 of the code archive, in hex. */
+  readonly codeDigest: string;
+  readonly codeBytes: number;
+  /** ISO 8601. */
+  readonly createdAt: string;
+  /** ISO 8601. */
+  readonly updatedAt: string;
+}
+
+/** Where functions are registered. Throws `NG_REGISTRY_FAILED` where it cannot be asked. */
+export interface FunctionRegistry {
+  /** Stores a record; false, and nothing changed, unless the stored version is `record.version - 1` (0: there is none). */
+  put(record: FunctionRecord): Promise<boolean>;
+  get(functionId: string): Promise<FunctionRecord | undefined>;
+  /** In order of function ids; `cursor` continues where the last page ended. */
+  list(query: {
+    readonly owner: string;
+    readonly limit: number;
+    readonly cursor?: string;
+  }): Promise<{ readonly functions: readonly FunctionRecord[]; readonly cursor: string | undefined }>;
+  /** False where there was none. */
+  delete(functionId: string): Promise<boolean>;
+}
+
+/** Where jobs are handed in. Throws `NG_QUEUE_FAILED`. */
+export interface JobSink {
+  /** Resolves when the message is safe. `jobId` makes it single and `functionId` orders it where the queue does such things (FIFO). */
+  send(message: { readonly body: string; readonly jobId: string; readonly functionId: string }): Promise<void>;
+  /** Takes back a job that still waits; false where the queue cannot do that, or the job was taken. */
+  withdraw?(jobId: string): Promise<boolean>;
+}
+
+/** Where uploaded code goes. Throws `NG_CODE_UNAVAILABLE`. */
+export interface CodeUploads {
+  /** Stores an archive whole or not at all. */
+  put(key: string, body: Readable, sizeBytes: number, signal: AbortSignal): Promise<void>;
+  /** Nothing happens where there is none. */
+  delete(key: string): Promise<void>;
+}
+
+/**
+ * Small values that controllers and workers share (idempotency keys, cancellations, counters), each with a time to live.
+ * Keys match `[A-Za-z0-9:._-]{1,200}`, values have at most 64 KiB. Throws `NG_SHARED_STATE_FAILED`.
+ */
+export interface SharedState {
+  get(key: string): Promise<string | undefined>;
+  /** Sets `value` only where the present one is `expected` (undefined: where there is none); returns whether it did. */
+  compareAndSet(key: string, expected: string | undefined, value: string, ttlMs: number): Promise<boolean>;
+  set(key: string, value: string, ttlMs: number): Promise<void>;
+  /** Adds to a number (from 0) and returns the sum; the time to live starts with the first addition. */
+  increment(key: string, by: number, ttlMs: number): Promise<number>;
+  delete(key: string): Promise<void>;
+  /** Tells all who listen now; at most once, to each. */
+  publish(channel: string, message: string): Promise<void>;
+  /** Listens until the returned function is called. What was told while the connection was down is missed. */
+  subscribe(channel: string, listener: (message: string) => void): Promise<() => Promise<void>>;
+}

@@ -1,0 +1,3 @@
+/** The public entry point of `@nanogrid/plugin-opentelemetry`. */
+
+export {};
