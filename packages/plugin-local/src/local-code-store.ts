@@ -1,7 +1,7 @@
 /** Functions' code as files: `<root>/<bucket>/<key>`. Owns no state but the folder. */
 
 import { type BigIntStats, constants, createReadStream, lstatSync } from 'node:fs';
-import { type FileHandle, open } from 'node:fs/promises';
+import { type FileHandle, open, rm } from 'node:fs/promises';
 import { dirname, join } from 'node:path';
 import { addAbortSignal, type Readable } from 'node:stream';
 import { type CodeRef, type CodeStore, type CodeVersion, NanoGridError } from '@nanogrid/core';
@@ -56,6 +56,18 @@ export class LocalCodeStore implements CodeStore {
       return versionOf(lstatSync(path, { bigint: true }));
     } catch (cause) {
       throw NanoGridError.from(cause, 'NG_CODE_UNAVAILABLE', `Could not store ${this.#name(ref)}`);
+    }
+  }
+
+  /** Removes an object; nothing happens where there is none. Throws as `put` does. */
+  async delete(ref: CodeRef): Promise<void> {
+    const path = this.#path(ref, 'NG_USAGE');
+    try {
+      await assertInside(this.#root, dirname(path));
+      await rm(path, { force: true });
+    } catch (error) {
+      const failure = this.#readError(ref, error);
+      if (failure.code !== 'NG_CODE_NOT_FOUND') throw failure;
     }
   }
 

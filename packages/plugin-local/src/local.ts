@@ -17,12 +17,12 @@ export function resolveLocalOptions(config: CoreConfig, options: LocalPluginOpti
   };
 }
 
-/** `plugins: [local()]`. Provides all four services of a worker and publishes its results. */
+/** `plugins: [local()]`. Provides all services of a worker and of a controller and publishes its results. */
 export const local = definePlugin({
   name: '@nanogrid/plugin-local',
   version: '0.1.0',
   core: '^0.1.0',
-  provides: ['source', 'codeStore', 'outputStore', 'resultStore'],
+  provides: ['source', 'codeStore', 'outputStore', 'resultStore', 'registry', 'jobSink', 'codeUploads', 'sharedState'],
   optionsSchema: {
     type: 'object',
     additionalProperties: false,
@@ -83,6 +83,10 @@ export const local = definePlugin({
     host.provide('codeStore', twins.code);
     host.provide('outputStore', twins.outputs);
     host.provide('resultStore', twins.results);
+    host.provide('registry', twins.registry);
+    host.provide('jobSink', twins.jobSink);
+    host.provide('codeUploads', twins.codeUploads);
+    host.provide('sharedState', twins.shared);
     host.hooks.onResult.tapPromise({ name: 'publish', required: true }, async (result, job) => {
       const isNew = await twins.results.publish(result, job.dialect);
       if (!isNew) host.log.info({ jobId: result.requestId }, 'a result of this job was already published');

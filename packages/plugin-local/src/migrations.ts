@@ -38,4 +38,26 @@ export const MIGRATIONS: readonly string[] = [
   );
   CREATE INDEX results_by_expiry ON results (expires_at);
   `,
+  `
+  -- record is the whole record as JSON; the other columns are what is asked for.
+  CREATE TABLE functions (
+    function_id TEXT PRIMARY KEY,
+    owner TEXT NOT NULL,
+    version INTEGER NOT NULL,
+    record TEXT NOT NULL
+  ) WITHOUT ROWID;
+  CREATE INDEX functions_by_owner ON functions (owner, function_id);
+
+  -- expires_at is Unix milliseconds.
+  CREATE TABLE shared_values (name TEXT PRIMARY KEY, value TEXT NOT NULL, expires_at INTEGER NOT NULL) WITHOUT ROWID;
+  CREATE INDEX shared_values_by_expiry ON shared_values (expires_at);
+
+  -- What was told to those who listen; a row is read by every process until it expires.
+  CREATE TABLE announcements (
+    id INTEGER PRIMARY KEY AUTOINCREMENT,
+    channel TEXT NOT NULL,
+    message TEXT NOT NULL,
+    expires_at INTEGER NOT NULL
+  );
+  `,
 ];

@@ -4,9 +4,13 @@ import { join } from 'node:path';
 import { type Clock, systemClock } from './clock.js';
 import { type Durability, LocalDatabase } from './database.js';
 import { LocalCodeStore } from './local-code-store.js';
+import { LocalCodeUploads } from './local-code-uploads.js';
+import { LocalFunctionRegistry } from './local-function-registry.js';
+import { LocalJobSink } from './local-job-sink.js';
 import { LocalOutputStore } from './local-output-store.js';
 import { LocalQueue } from './local-queue.js';
 import { LocalResults } from './local-results.js';
+import { LocalSharedState } from './local-shared-state.js';
 import { Wake } from './wake.js';
 
 export interface LocalOptions {
@@ -36,6 +40,14 @@ export interface Local {
   readonly code: LocalCodeStore;
   readonly outputs: LocalOutputStore;
   readonly results: LocalResults;
+  /** The controller's: registered functions. */
+  readonly registry: LocalFunctionRegistry;
+  /** The controller's way into `queue`. */
+  readonly jobSink: LocalJobSink;
+  /** The controller's way into `code`. */
+  readonly codeUploads: LocalCodeUploads;
+  /** Small values that processes of this machine share. */
+  readonly shared: LocalSharedState;
   /** Makes them usable. Throws as `LocalDatabase.open` does. */
   open(): Promise<void>;
   /** Throws when the database cannot be read. */
@@ -64,12 +76,14 @@ export function createLocal(options: LocalOptions): Local {
     bucket: options.outputBucket ?? 'nanogrid-user-data',
     durability,
   });
+  const shared = new LocalSharedState({ database, wake, clock });
   let closing: Promise<void> | undefined;
   const close = async (): Promise<void> => {
     try {
       await queue.close();
     } finally {
       results.close();
+      shared.close();
       wake.close();
       database.close();
     }
@@ -79,6 +93,10 @@ export function createLocal(options: LocalOptions): Local {
     code,
     outputs,
     results,
+    registry: new LocalFunctionRegistry(database),
+    jobSink: new LocalJobSink(queue),
+    codeUploads: new LocalCodeUploads(code),
+    shared,
     async open() {
       await database.open();
       await results.expire();

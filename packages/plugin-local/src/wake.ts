@@ -4,12 +4,18 @@ import { closeSync, type FSWatcher, mkdirSync, openSync, utimesSync, watch } fro
 import { join } from 'node:path';
 
 /** What was written. Each is a file that writers touch. */
-export type WakeTopic = 'queue' | 'results';
+export type WakeTopic = 'queue' | 'results' | 'shared';
+
+const TOPICS: readonly WakeTopic[] = ['queue', 'results', 'shared'];
 
 /** See the file's comment. A wake may be spurious and, where watching is not possible, missing: listeners poll slowly beside it. */
 export class Wake {
   readonly #directory: string;
-  readonly #listeners: Record<WakeTopic, Set<() => void>> = { queue: new Set(), results: new Set() };
+  readonly #listeners: Record<WakeTopic, Set<() => void>> = {
+    queue: new Set(),
+    results: new Set(),
+    shared: new Set(),
+  };
   #watcher: FSWatcher | undefined;
   #closed = false;
 
@@ -44,8 +50,7 @@ export class Wake {
     this.#closed = true;
     this.#watcher?.close();
     this.#watcher = undefined;
-    this.#listeners.queue.clear();
-    this.#listeners.results.clear();
+    for (const topic of TOPICS) this.#listeners[topic].clear();
   }
 
   #create(file: string): void {
@@ -63,7 +68,7 @@ export class Wake {
       mkdirSync(this.#directory, { recursive: true, mode: 0o700 });
       // The folder, not the files: it sees them appear, and a file that is deleted and made again too.
       this.#watcher = watch(this.#directory, { persistent: false }, (_event, name) => {
-        for (const topic of ['queue', 'results'] as const) {
+        for (const topic of TOPICS) {
           if (name !== null && name !== topic) continue;
           for (const listener of [...this.#listeners[topic]]) listener();
         }
