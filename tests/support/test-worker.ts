@@ -35,6 +35,8 @@ export interface JobOptions {
   readonly timeoutMs?: number;
   readonly memoryMb?: number;
   readonly functionId?: string;
+  /** The function’s own variables. */
+  readonly env?: Record<string, unknown>;
   /** Code that was put before, instead of `files`. */
   readonly key?: string;
 }

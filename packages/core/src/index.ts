@@ -67,7 +67,9 @@ export type {
   WarmShim,
 } from './runtime/runtime.js';
 export { RuntimeRegistry } from './runtime/runtime-registry.js';
+export { requestCancellation } from './source/cancellations.js';
 export { type DecodedMessage, decodeMessage } from './source/decode-message.js';
+export { environmentFault } from './source/environment-fault.js';
 export type {
   CodeStore,
   CodeVersion,

@@ -24,6 +24,8 @@ export interface Job {
   readonly memoryMb: number | undefined;
   /** Limit in milliseconds; undefined takes the configured default. */
   readonly timeoutMs: number | undefined;
+  /** The function's own environment variables, where the message has any. */
+  readonly env?: Readonly<Record<string, string>> | undefined;
   /** Any JSON value; `null` where the message had none. */
   readonly input: unknown;
   /** 1 on the first delivery of the message. */

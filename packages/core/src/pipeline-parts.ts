@@ -11,6 +11,7 @@ import type { AiRelay } from './network/ai-relay.js';
 import type { Pool } from './pool/pool.js';
 import type { Runtime } from './runtime/runtime.js';
 import type { RuntimeRegistry } from './runtime/runtime-registry.js';
+import type { Cancellations } from './source/cancellations.js';
 import type { UnknownFields } from './source/unknown-fields.js';
 import type { OutputStore, ResultStore } from './stores.js';
 
@@ -29,6 +30,7 @@ export interface PipelineParts {
   readonly aiRelay: AiRelay | undefined;
   readonly outputStore: OutputStore;
   readonly resultStore: ResultStore;
+  readonly cancellations: Cancellations;
   readonly unknownFields: UnknownFields;
   readonly log: Logger;
   /** The image that a runtime's containers are made of, as `sha256:…`; made first where it is missing. */

@@ -39,7 +39,9 @@ async function attempt(
     await parts.resultStore.progress(job.id, 'running');
     const { runtime } = parts.runtimes.resolve(job.runtime);
     const memoryMb = memoryLimit(job, runtime, parts.config);
-    const result = await runJob(parts, { job, inputJson, runtime, memoryMb, clock, signal });
+    const result = await parts.cancellations.guard(job, signal, (abort) =>
+      runJob(parts, { job, inputJson, runtime, memoryMb, clock, signal: abort }),
+    );
     return await publishResult(parts, result, job, signal);
   } catch (error) {
     if (signal.aborted && !job.lastAttempt) return { kind: 'handed-back' };

@@ -31,6 +31,7 @@ import { sweepOrphans } from './pool/sweep.js';
 import { workerIdentity } from './pool/worker-identity.js';
 import { checkEngine } from './preflight/check-engine.js';
 import { enforcePreflight } from './preflight/enforce-preflight.js';
+import { Cancellations } from './source/cancellations.js';
 import { UnknownFields } from './source/unknown-fields.js';
 import { WorkerLoop } from './source/worker-loop.js';
 import type { QueueStats } from './stores.js';
@@ -177,6 +178,9 @@ export class Worker {
     const memory = new Budget(config.worker.memoryMb);
     const aiRelay = config.aiEndpoint === undefined ? undefined : new AiRelay(config.aiEndpoint, log);
     if (aiRelay) this.#stops.push(() => aiRelay.close());
+    const cancellations = new Cancellations(plugins.service('sharedState'), log);
+    this.#stops.push(() => cancellations.stop());
+    await cancellations.start();
     const parts: PipelineParts = {
       config,
       hooks,
@@ -189,6 +193,7 @@ export class Worker {
       aiRelay,
       outputStore,
       resultStore,
+      cancellations,
       unknownFields: new UnknownFields(log),
       log,
       imageId: async (runtime, abort) => (await factory.image(runtime, abort)).id,

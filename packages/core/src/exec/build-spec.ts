@@ -69,6 +69,7 @@ function environmentOf(job: Job, inputJson: string, runtime: Runtime, aiEndpoint
   const env: Record<string, string> = {
     HOME: '/tmp',
     ...runtime.env,
+    ...job.env,
     PAYLOAD_FILE: INPUT_FILE,
     JOB_ID: job.id,
     REQUEST_ID: job.id,

@@ -27,7 +27,7 @@ export type DecodedMessage =
       readonly error: NanoGridError;
     };
 
-/** Names of the fields, from the contract's table; `runtime` and `handler` are the same in both dialects. */
+/** Names of the fields, from the contract's table; `runtime`, `handler` and `env` (an extension: the function's own variables) are the same in both dialects. */
 const FIELDS = {
   camel: {
     id: 'requestId',
@@ -80,6 +80,7 @@ export function decodeMessage(
       dialect === 'snake'
         ? fields.seconds(names.timeout, config.job.maxTimeoutMs)
         : fields.count(names.timeout, 'milliseconds', config.job.maxTimeoutMs);
+    const env = fields.environment('env');
     const input = fields.get(names.input) ?? null;
     const inputJson = inputText(body, names.input, config.job.maxInputBytes);
     const { attempt, lastAttempt, sentAt } = delivery;
@@ -95,6 +96,7 @@ export function decodeMessage(
         code,
         memoryMb,
         timeoutMs,
+        ...(env === undefined ? {} : { env }),
         input,
         attempt,
         lastAttempt,
@@ -163,7 +165,7 @@ function inputText(body: string, name: string, maxBytes: number): string {
 }
 
 function unknownFields(fields: MessageFields, dialect: Dialect): string[] {
-  const meant = new Set<string>([...Object.values(FIELDS[dialect]), 'runtime', 'handler']);
+  const meant = new Set<string>([...Object.values(FIELDS[dialect]), 'runtime', 'handler', 'env']);
   return fields
     .names()
     .filter((name) => !meant.has(name))

@@ -1,6 +1,7 @@
 /** Reads single fields of a message and says, naming field, value and reason, what is wrong with one. Owns no state. */
 
 import { NanoGridError } from '../errors.js';
+import { environmentFault } from './environment-fault.js';
 
 const ID = /^[A-Za-z0-9][A-Za-z0-9._-]{0,127}$/;
 const HANDLER = /^(?:[A-Za-z0-9_.-]+\/)*[A-Za-z0-9_.-]+\.[A-Za-z0-9_-]+$/;
@@ -93,6 +94,15 @@ export class MessageFields {
     if (value === undefined) return undefined;
     if (typeof value === 'number' && value > 0 && value * 1000 <= maxMs) return Math.max(1, Math.round(value * 1000));
     throw this.#broken(name, value, `must be a number of seconds above 0 and up to ${maxMs / 1000}`);
+  }
+
+  /** Environment variables: names to texts. */
+  environment(name: string): Readonly<Record<string, string>> | undefined {
+    const value = this.get(name);
+    if (value === undefined) return undefined;
+    const fault = environmentFault(value);
+    if (fault === undefined) return value as Record<string, string>;
+    throw invalidMessage(`field ${JSON.stringify(name)} ${fault}`);
   }
 
   /** `value` itself, unless it is undefined. */

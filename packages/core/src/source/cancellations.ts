@@ -1,0 +1,76 @@
+/**
+ * Ends jobs that somebody took back: those that still wait, when their turn comes, and those that run, at once.
+ * Owns the subscription and the list of jobs that run here.
+ */
+
+import { NanoGridError } from '../errors.js';
+import type { SharedState } from '../function-registry.js';
+import type { Job } from '../job.js';
+import type { Logger } from '../logger.js';
+
+/** Where a controller tells that a job was taken back; the message is the job's id. */
+export const CANCEL_CHANNEL = 'cancel';
+/** Where it is noted for a job that no worker has yet. */
+export const cancelKey = (jobId: string): string => `cancel:${jobId}`;
+/** How long the note is kept: as long as a message waits at most, which is what SQS keeps one. In milliseconds. */
+const NOTE_MS = 14 * 86_400_000;
+
+/** Takes a job back, wherever it is. What already ended stays as it is. Throws `NG_SHARED_STATE_FAILED`. */
+export async function requestCancellation(shared: SharedState, jobId: string): Promise<void> {
+  await shared.set(cancelKey(jobId), 'requested', NOTE_MS);
+  await shared.publish(CANCEL_CHANNEL, jobId);
+}
+
+export class Cancellations {
+  readonly #shared: SharedState | undefined;
+  readonly #log: Logger;
+  readonly #running = new Map<string, AbortController>();
+  #unsubscribe: (() => Promise<void>) | undefined;
+
+  /** Without `shared` no job is ever taken back. */
+  constructor(shared: SharedState | undefined, log: Logger) {
+    this.#shared = shared;
+    this.#log = log;
+  }
+
+  async start(): Promise<void> {
+    this.#unsubscribe = await this.#shared?.subscribe(CANCEL_CHANNEL, (jobId) => this.#cancel(jobId));
+  }
+
+  async stop(): Promise<void> {
+    await this.#unsubscribe?.();
+  }
+
+  /** Whether a job was taken back before its turn. A note that cannot be read does not stop a job. */
+  async requested(job: Pick<Job, 'id'>): Promise<boolean> {
+    try {
+      return (await this.#shared?.get(cancelKey(job.id))) !== undefined;
+    } catch (error) {
+      this.#log.warn({ err: error, jobId: job.id }, 'cannot ask whether a job was taken back');
+      return false;
+    }
+  }
+
+  /** Runs `work` with a signal that aborts when `signal` does, and with `NG_CANCELLED` when the job is taken back. */
+  async guard<T>(job: Pick<Job, 'id'>, signal: AbortSignal, work: (signal: AbortSignal) => Promise<T>): Promise<T> {
+    if (this.#shared === undefined) return work(signal);
+    const controller = new AbortController();
+    const follow = () => controller.abort(signal.reason);
+    if (signal.aborted) follow();
+    signal.addEventListener('abort', follow, { once: true });
+    this.#running.set(job.id, controller);
+    try {
+      // Listed first: a request that comes between the two is not missed.
+      if (await this.requested(job)) this.#cancel(job.id);
+      controller.signal.throwIfAborted();
+      return await work(controller.signal);
+    } finally {
+      signal.removeEventListener('abort', follow);
+      if (this.#running.get(job.id) === controller) this.#running.delete(job.id);
+    }
+  }
+
+  #cancel(jobId: string): void {
+    this.#running.get(jobId)?.abort(new NanoGridError('NG_CANCELLED', 'the job was cancelled'));
+  }
+}
