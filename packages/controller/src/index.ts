@@ -1,3 +1,4 @@
 /** The public entry point of `@nanogrid/controller`. */
 
-export {};
+export { hashApiKey, newApiKey } from './auth/new-key.js';
+export { Controller, type ControllerOptions, type ControllerState } from './controller.js';

@@ -1,6 +1,13 @@
 /** The public entry point of `@nanogrid/core`: everything that plugins, runtimes, the command line and tests may use. */
 
-export type { ArchiveLimits, CoreConfig, CpuShare, FunctionSettings } from './config/core-config.js';
+export type {
+  ApiKeyScope,
+  ApiKeySettings,
+  ArchiveLimits,
+  CoreConfig,
+  CpuShare,
+  FunctionSettings,
+} from './config/core-config.js';
 export { defineConfig } from './config/define-config.js';
 export { editorSchema, editorSchemaText } from './config/editor-schema.js';
 export { CONFIG_FILE_NAMES } from './config/find-config.js';
@@ -70,6 +77,7 @@ export { RuntimeRegistry } from './runtime/runtime-registry.js';
 export { requestCancellation } from './source/cancellations.js';
 export { type DecodedMessage, decodeMessage } from './source/decode-message.js';
 export { environmentFault } from './source/environment-fault.js';
+export { rawMember } from './source/raw-member.js';
 export type {
   CodeStore,
   CodeVersion,

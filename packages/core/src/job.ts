@@ -26,6 +26,8 @@ export interface Job {
   readonly timeoutMs: number | undefined;
   /** The function's own environment variables, where the message has any. */
   readonly env?: Readonly<Record<string, string>> | undefined;
+  /** The trace that the job is part of, as W3C's Trace Context writes it, where the message has one. */
+  readonly traceparent?: string | undefined;
   /** Any JSON value; `null` where the message had none. */
   readonly input: unknown;
   /** 1 on the first delivery of the message. */

@@ -82,7 +82,7 @@ const ranges = (description: string, fallback: readonly string[]) => ({
   default: fallback,
 });
 
-const { worker, http, job, code, build, output, sandbox, functions, network, pool, reuse } = DEFAULTS;
+const { worker, http, controller, job, code, build, output, sandbox, functions, network, pool, reuse } = DEFAULTS;
 
 /** The settings, which the base and every overlay may give. */
 export const settingsProperties = {
@@ -116,6 +116,70 @@ export const settingsProperties = {
       description: 'Its port; 0 takes a free one.',
       default: http.port,
     },
+  }),
+  controller: group('The controller: the HTTP API.', {
+    host: text('Address that the API listens on.', controller.host),
+    port: {
+      type: 'integer',
+      minimum: 0,
+      maximum: 65_535,
+      description: 'Its port; 0 takes a free one.',
+      default: controller.port,
+    },
+    apiKeys: {
+      type: 'array',
+      description: 'Who may use the API (`nanogrid keys create`). Without any, only a loopback address is served.',
+      items: {
+        type: 'object',
+        additionalProperties: false,
+        required: ['id', 'hash'],
+        properties: {
+          id: {
+            ...text('Names the key in logs.'),
+            pattern: `^${functionId}$`,
+            mustBe: 'letters, digits, ".", "_", "-"',
+          },
+          hash: {
+            ...text('SHA-256 of the key.'),
+            pattern: '^sha256:[0-9a-f]{64}$',
+            mustBe: 'sha256: and 64 hexadecimal digits, as `nanogrid keys create` prints them',
+          },
+          scopes: {
+            type: 'array',
+            minItems: 1,
+            uniqueItems: true,
+            items: { type: 'string', enum: ['submit', 'manage', 'read'], description: 'A scope.' },
+            description: 'What it may do. Default: all.',
+          },
+          owner: {
+            ...text('Whose functions and jobs it sees. Default: its id.'),
+            pattern: `^${functionId}$`,
+            mustBe: 'letters, digits, ".", "_", "-"',
+          },
+          ratePerMinute: count('Requests in a minute. Default: no limit.'),
+          maxConcurrent: count('Requests at once that wait for a result. Default: no limit.'),
+        },
+      },
+      default: controller.apiKeys,
+    },
+    allowAnonymous: {
+      type: 'boolean',
+      description: 'Serves an address that others can reach without API keys.',
+      default: controller.allowAnonymous,
+    },
+    waitTimeoutMs: ms('How long `POST /run` waits for a result, in milliseconds.', controller.waitTimeoutMs, 1),
+    maxWaiting: count('Requests that wait for a result at once.', controller.maxWaiting),
+    maxQueued: count('Jobs that may wait in the queue before new ones are refused.', controller.maxQueued),
+    requestTimeoutMs: ms(
+      'How long a client may take to send its request, in milliseconds.',
+      controller.requestTimeoutMs,
+      1,
+    ),
+    idempotencyMs: ms('How long an `Idempotency-Key` is remembered, in milliseconds.', controller.idempotencyMs, 1),
+    registryCacheMs: ms(
+      'How long what the registry said of a function counts, in milliseconds; other controllers’ changes are seen after it.',
+      controller.registryCacheMs,
+    ),
   }),
   job: group('Limits of a job.', {
     // Docker refuses containers with less than 6 MiB.

@@ -26,6 +26,28 @@ export interface CoreConfig {
     /** Default 8080; 0 takes a free one. */
     readonly port: number;
   };
+  readonly controller: {
+    /** Address that the HTTP API listens on. Default `127.0.0.1`. */
+    readonly host: string;
+    /** Default 3000; 0 takes a free one. */
+    readonly port: number;
+    /** Who may use the API. Default: nobody is asked, on a loopback address only. */
+    readonly apiKeys: readonly ApiKeySettings[];
+    /** Serves an address that others can reach without API keys. Default false. */
+    readonly allowAnonymous: boolean;
+    /** How long `POST /run` waits for a result, in milliseconds. Default 300,000. */
+    readonly waitTimeoutMs: number;
+    /** Requests that wait for a result at once. Default 10,000. */
+    readonly maxWaiting: number;
+    /** Jobs that may wait in the queue before new ones are refused. Default 100,000. */
+    readonly maxQueued: number;
+    /** How long a client may take to send its request, in milliseconds. Default 120,000. */
+    readonly requestTimeoutMs: number;
+    /** How long an `Idempotency-Key` is remembered, in milliseconds. Default 86,400,000. */
+    readonly idempotencyMs: number;
+    /** How long what the registry said of a function counts, in milliseconds. Default 1,000. */
+    readonly registryCacheMs: number;
+  };
   readonly job: {
     /** Limits of jobs that name none: 256 MiB and 300,000 ms. */
     readonly memoryMb: number;
@@ -126,6 +148,25 @@ export interface CoreConfig {
     /** Address of the engine (`unix:///var/run/docker.sock`, `tcp://…`). Default: `DOCKER_HOST`, then the local socket. */
     readonly host: string | undefined;
   };
+}
+
+/** What a key of the HTTP API may do. */
+export type ApiKeyScope = 'submit' | 'manage' | 'read';
+
+/** A key of the HTTP API; the key itself is never stored. */
+export interface ApiKeySettings {
+  /** Names the key in logs. */
+  readonly id: string;
+  /** `sha256:` and the SHA-256 of the key in hex, as `nanogrid keys create` prints it. */
+  readonly hash: string;
+  /** `submit`: run and cancel; `manage`: register and delete functions; `read`: functions and results. Default: all. */
+  readonly scopes?: readonly ApiKeyScope[];
+  /** Whose functions and jobs it sees: keys of one owner share them. Default: the key's id. */
+  readonly owner?: string;
+  /** Requests in a minute. Default: no limit. */
+  readonly ratePerMinute?: number;
+  /** Requests at once that wait for a result. Default: no limit. */
+  readonly maxConcurrent?: number;
 }
 
 /** A number of processors, or one for each 1,769 MiB of the job's memory limit; never more than the machine has. */

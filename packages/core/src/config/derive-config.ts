@@ -41,6 +41,7 @@ export function deriveConfig(merged: Record<string, unknown>, context: DeriveCon
       drainTimeoutMs: worker.drainTimeoutMs,
     },
     http: settings.http,
+    controller: settings.controller,
     job,
     code: { ...code, allowedBuckets: code.allowedBuckets ?? [code.bucket] },
     build: settings.build,

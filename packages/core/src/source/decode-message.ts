@@ -27,7 +27,7 @@ export type DecodedMessage =
       readonly error: NanoGridError;
     };
 
-/** Names of the fields, from the contract's table; `runtime`, `handler` and `env` (an extension: the function's own variables) are the same in both dialects. */
+/** Names of the fields, from the contract's table; `runtime`, `handler` and the two extensions, `env` and `traceparent`, are the same in both dialects. */
 const FIELDS = {
   camel: {
     id: 'requestId',
@@ -81,6 +81,7 @@ export function decodeMessage(
         ? fields.seconds(names.timeout, config.job.maxTimeoutMs)
         : fields.count(names.timeout, 'milliseconds', config.job.maxTimeoutMs);
     const env = fields.environment('env');
+    const traceparent = fields.traceparent('traceparent');
     const input = fields.get(names.input) ?? null;
     const inputJson = inputText(body, names.input, config.job.maxInputBytes);
     const { attempt, lastAttempt, sentAt } = delivery;
@@ -97,6 +98,7 @@ export function decodeMessage(
         memoryMb,
         timeoutMs,
         ...(env === undefined ? {} : { env }),
+        ...(traceparent === undefined ? {} : { traceparent }),
         input,
         attempt,
         lastAttempt,
@@ -165,7 +167,7 @@ function inputText(body: string, name: string, maxBytes: number): string {
 }
 
 function unknownFields(fields: MessageFields, dialect: Dialect): string[] {
-  const meant = new Set<string>([...Object.values(FIELDS[dialect]), 'runtime', 'handler', 'env']);
+  const meant = new Set<string>([...Object.values(FIELDS[dialect]), 'runtime', 'handler', 'env', 'traceparent']);
   return fields
     .names()
     .filter((name) => !meant.has(name))

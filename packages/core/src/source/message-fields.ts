@@ -5,6 +5,8 @@ import { environmentFault } from './environment-fault.js';
 
 const ID = /^[A-Za-z0-9][A-Za-z0-9._-]{0,127}$/;
 const HANDLER = /^(?:[A-Za-z0-9_.-]+\/)*[A-Za-z0-9_.-]+\.[A-Za-z0-9_-]+$/;
+/** Version 00 of W3C's Trace Context: ids of trace and span that are not all zeros, and flags. */
+const TRACEPARENT = /^00-(?!0{32})[0-9a-f]{32}-(?!0{16})[0-9a-f]{16}-[0-9a-f]{2}$/;
 /** Longest object key that S3 takes, in bytes. */
 const MAX_KEY_BYTES = 1024;
 const MAX_NAME_LENGTH = 64;
@@ -94,6 +96,12 @@ export class MessageFields {
     if (value === undefined) return undefined;
     if (typeof value === 'number' && value > 0 && value * 1000 <= maxMs) return Math.max(1, Math.round(value * 1000));
     throw this.#broken(name, value, `must be a number of seconds above 0 and up to ${maxMs / 1000}`);
+  }
+
+  /** A trace's context; one that cannot be read means nothing, as the standard has it. */
+  traceparent(name: string): string | undefined {
+    const value = this.get(name);
+    return typeof value === 'string' && TRACEPARENT.test(value) ? value : undefined;
   }
 
   /** Environment variables: names to texts. */

@@ -1,0 +1,157 @@
+/** `POST /run`: runs a function and answers with its result, or at once where `X-Async` asks for it. Owns no state. */
+
+import { randomBytes } from 'node:crypto';
+import { type Dialect, type FunctionRecord, rawMember } from '@nanogrid/core';
+import type { FastifyInstance, FastifyReply, FastifyRequest } from 'fastify';
+import { ApiError } from '../api-error.js';
+import type { Caller } from '../auth/key-ring.js';
+import type { ControllerContext } from '../context.js';
+import { runAnswer } from '../jobs/answers.js';
+import { claimKey } from '../jobs/idempotency.js';
+import { newJobId } from '../jobs/job-id.js';
+import { submitJob } from '../jobs/submit-job.js';
+import { waitForResult } from '../jobs/wait-for-result.js';
+import { bodyText } from '../json-body.js';
+import { runSchema } from '../schemas.js';
+
+interface Run {
+  readonly dialect: Dialect;
+  readonly functionId: string;
+  readonly inputJson: string;
+}
+
+/** When a queue that is full may be tried again, in seconds. */
+const RETRY_AFTER_S = 10;
+
+export function addRun(app: FastifyInstance, context: ControllerContext): void {
+  app.post('/run', { schema: runSchema, config: { scope: 'submit' } }, async (request, reply) => {
+    const { caller } = request;
+    const run = readRun(request, context);
+    const record = await ownFunction(context, caller, run.functionId);
+    refuseWhileFull(context);
+    const isAsync = readAsync(request);
+    const job = await claim(context, caller, request, run);
+    const send = async () => {
+      if (!job.send) return;
+      const { jobId } = job;
+      await submitJob(context, { jobId, record, ...run, traceparent: traceparentOf(request) });
+      context.log.info(
+        { jobId, functionId: run.functionId, requestId: request.id, key: caller.keyId },
+        'job handed in',
+      );
+      await job.sent?.();
+    };
+    if (isAsync) {
+      await send();
+      return reply.code(202).send(pending(job.jobId, run.dialect));
+    }
+    return context.concurrency.hold(caller, () => answer(context, request, reply, { ...run, jobId: job.jobId, send }));
+  });
+}
+
+async function answer(
+  context: ControllerContext,
+  request: FastifyRequest,
+  reply: FastifyReply,
+  { jobId, dialect, send }: { jobId: string; dialect: Dialect; send: () => Promise<void> },
+): Promise<FastifyReply> {
+  const clientGone = new AbortController();
+  const left = () => {
+    if (!reply.raw.writableFinished) clientGone.abort();
+  };
+  reply.raw.once('close', left);
+  try {
+    const waited = await waitForResult(context.resultStore, jobId, send, {
+      timeoutMs: context.config.controller.waitTimeoutMs,
+      clientGone: clientGone.signal,
+      stopping: context.stopping,
+    });
+    if (waited.kind === 'result') return reply.send(runAnswer(waited.result, dialect));
+    if (waited.kind === 'client-gone') request.log.info({ jobId }, 'the client left before the result came');
+    const seconds = context.config.controller.waitTimeoutMs / 1_000;
+    const why = context.stopping.aborted ? 'The controller stops' : `The job took longer than ${seconds} s`;
+    const message = `${why}; ask GET /status/${jobId} for its result.`;
+    return reply
+      .code(504)
+      .send({ job_id: jobId, status: 'running', error: { code: 'WAIT_ENDED', message, job_id: jobId } });
+  } finally {
+    reply.raw.off('close', left);
+  }
+}
+
+/** Exactly one of the two forms; anything else names the field. */
+function readRun(request: FastifyRequest, { config }: ControllerContext): Run {
+  const body = request.body as Record<string, unknown>;
+  const snake = body.function_id !== undefined;
+  if (snake === (body.functionId !== undefined)) {
+    throw new ApiError('BAD_REQUEST', 'Send {"function_id", "payload"} or {"functionId", "inputData"}.');
+  }
+  const [idField, inputField] = snake ? ['function_id', 'payload'] : ['functionId', 'inputData'];
+  const unknown = Object.keys(body).find((name) => name !== idField && name !== inputField);
+  if (unknown !== undefined) {
+    throw new ApiError(
+      'BAD_REQUEST',
+      `There is no field ${JSON.stringify(unknown.slice(0, 64))} beside "${idField}" and "${inputField}".`,
+    );
+  }
+  const inputJson = rawMember(bodyText(request), inputField as string) ?? 'null';
+  const bytes = Buffer.byteLength(inputJson);
+  const { maxInputBytes } = config.job;
+  if (bytes > maxInputBytes) {
+    throw new ApiError(
+      'TOO_LARGE',
+      `The field "${inputField}" has ${bytes} bytes, but may have at most ${maxInputBytes}.`,
+    );
+  }
+  return { dialect: snake ? 'snake' : 'camel', functionId: body[idField as string] as string, inputJson };
+}
+
+async function ownFunction(context: ControllerContext, caller: Caller, functionId: string): Promise<FunctionRecord> {
+  const record = await context.functions.get(functionId);
+  // Somebody else's function is as unknown as one that does not exist.
+  if (record?.owner === caller.owner) return record;
+  throw new ApiError('NOT_FOUND', `There is no function ${functionId}.`);
+}
+
+function refuseWhileFull({ queue, config }: ControllerContext): void {
+  const waiting = queue.peek()?.waiting ?? 0;
+  if (waiting < config.controller.maxQueued) return;
+  throw new ApiError('UNAVAILABLE', `${waiting} jobs wait already; come again later.`, { retryAfterS: RETRY_AFTER_S });
+}
+
+async function claim(context: ControllerContext, caller: Caller, request: FastifyRequest, run: Run) {
+  const jobId = newJobId(caller.owner);
+  const key = header(request, 'idempotency-key');
+  if (key === undefined) return { jobId, send: true, sent: undefined };
+  return claimKey(context.sharedState, {
+    owner: caller.owner,
+    key,
+    asked: [run.dialect, run.functionId, run.inputJson],
+    jobId,
+    ttlMs: context.config.controller.idempotencyMs,
+  });
+}
+
+function readAsync(request: FastifyRequest): boolean {
+  const value = header(request, 'x-async')?.toLowerCase();
+  if (value === undefined || value === 'false') return false;
+  if (value === 'true') return true;
+  throw new ApiError('BAD_REQUEST', 'X-Async must be "true" or "false".');
+}
+
+function pending(jobId: string, dialect: Dialect): Record<string, unknown> {
+  const ids = dialect === 'snake' ? { job_id: jobId } : { job_id: jobId, requestId: jobId };
+  return { ...ids, status: 'pending', message: `Accepted; ask GET /status/${jobId} for the result.` };
+}
+
+/** The client's trace, or a new one: the job's lines in every log carry its id. */
+function traceparentOf(request: FastifyRequest): string {
+  const given = header(request, 'traceparent');
+  if (given !== undefined && /^00-(?!0{32})[0-9a-f]{32}-(?!0{16})[0-9a-f]{16}-[0-9a-f]{2}$/.test(given)) return given;
+  return `00-${randomBytes(16).toString('hex')}-${randomBytes(8).toString('hex')}-00`;
+}
+
+function header(request: FastifyRequest, name: string): string | undefined {
+  const value = request.headers[name];
+  return Array.isArray(value) ? value[0] : value;
+}
