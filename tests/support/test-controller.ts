@@ -8,13 +8,14 @@ export interface TestControllerOptions {
   readonly dataDir: string;
   readonly runtimes: readonly Runtime[];
   readonly settings?: Settings['controller'];
+  readonly code?: Settings['code'];
 }
 
 /** Starts it on a free port of this machine; `close()` stops it. */
-export async function startTestController({ dataDir, runtimes, settings }: TestControllerOptions) {
+export async function startTestController({ dataDir, runtimes, settings, code = {} }: TestControllerOptions) {
   const loaded = await loadConfig({
     cwd: dataDir,
-    overrides: { dataDir, runtimes, plugins: [local()], controller: { port: 0, ...settings } },
+    overrides: { dataDir, runtimes, plugins: [local()], code, controller: { port: 0, ...settings } },
   });
   const controller = new Controller({ loaded });
   await controller.start();

@@ -30,6 +30,8 @@ declare module 'fastify' {
 const API_VERSION = '1';
 /** What a body may have beyond its input: the names of its fields. */
 const BODY_MARGIN_BYTES = 16 << 10;
+const HEADERS_TIMEOUT_MS = 30_000;
+const CHECK_MS = 5_000;
 const REQUEST_ID = /^[A-Za-z0-9][A-Za-z0-9._-]{0,127}$/;
 /** Answers are for whoever asked, never guessed at and never kept. */
 const HEADERS = {
@@ -45,6 +47,11 @@ export async function createApp(context: ControllerContext): Promise<FastifyInst
   const app = fastify({
     bodyLimit: config.job.maxInputBytes + BODY_MARGIN_BYTES,
     requestTimeout: config.controller.requestTimeoutMs,
+    http: {
+      headersTimeout: Math.min(config.controller.requestTimeoutMs, HEADERS_TIMEOUT_MS),
+      // How late a slow client may be found to be one; Node's own interval is 30 s.
+      connectionsCheckingInterval: Math.min(config.controller.requestTimeoutMs, CHECK_MS),
+    },
     // Closing lets answers under way finish; connections that are kept open are not waited for.
     forceCloseConnections: 'idle',
     requestIdHeader: false,

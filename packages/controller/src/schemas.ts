@@ -121,7 +121,7 @@ export const functionsSchema = {
     type: 'object',
     additionalProperties: false,
     properties: {
-      limit: { type: 'integer', minimum: 1, maximum: 1_000, default: 100 },
+      limit: { type: 'string', pattern: '^([1-9][0-9]{0,2}|1000)$', default: '100', description: '1 to 1,000.' },
       cursor: { ...id, description: 'Of the last page.' },
     },
   },

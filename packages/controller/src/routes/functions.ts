@@ -11,10 +11,10 @@ import { deleteFunctionSchema, functionSchema, functionsSchema } from '../schema
 export function addFunctions(app: FastifyInstance, context: ControllerContext): void {
   const { registry, functions, codeUploads, log } = context;
   app.get('/functions', { schema: functionsSchema, config: { scope: 'read' } }, async (request) => {
-    const { limit, cursor } = request.query as { limit: number; cursor?: string };
+    const { limit, cursor } = request.query as { limit: string; cursor?: string };
     const page = await registry.list({
       owner: request.caller.owner,
-      limit,
+      limit: Number(limit),
       ...(cursor === undefined ? {} : { cursor }),
     });
     return { functions: page.functions.map(functionAnswer), cursor: page.cursor ?? null };

@@ -10,7 +10,7 @@ import type { ControllerContext } from '../context.js';
 import { functionAnswer } from '../function-answer.js';
 import { uploadSchema } from '../schemas.js';
 import { type PreparedArchive, prepareArchive } from '../upload/prepare-archive.js';
-import { receiveUpload } from '../upload/receive-upload.js';
+import { receiveUpload, type Upload } from '../upload/receive-upload.js';
 import { readUploadFields, type UploadFields } from '../upload/upload-fields.js';
 
 /** How often a version is counted anew where another upload came first. */
@@ -18,26 +18,25 @@ const TRIES = 5;
 
 export function addUpload(app: FastifyInstance, context: ControllerContext): void {
   app.post('/upload', { schema: uploadSchema, config: { scope: 'manage' } }, async (request, reply) => {
-    const { config, runtimes, codeUploads, log } = context;
-    const upload = await receiveUpload(request, config.code.limits.maxArchiveBytes);
-    try {
-      const fields = readUploadFields(upload.fields, runtimes, config);
-      const signal = AbortSignal.any([context.stopping, AbortSignal.timeout(config.controller.requestTimeoutMs)]);
-      const archive = await prepareArchive(upload, fields, config.code.limits, signal);
-      const known = await findOwn(context, request.caller, fields.functionId);
-      const functionId = known?.functionId ?? `fn-${randomUUID()}`;
-      const s3Key = `functions/${functionId}/code.zip`;
-      await codeUploads.put(s3Key, createReadStream(archive.path), archive.sizeBytes, signal);
-      const record = await register(context, request.caller, functionId, s3Key, fields, archive);
-      log.info(
-        { functionId, version: record.version, bytes: archive.sizeBytes, key: request.caller.keyId },
-        'function registered',
-      );
-      return reply.code(201).send(functionAnswer(record));
-    } finally {
-      await upload.dispose();
-    }
+    const upload = await receiveUpload(request, context.config.code.limits.maxArchiveBytes);
+    // Before the answer: whoever has it may count on nothing being left here.
+    const record = await accept(context, request.caller, upload).finally(upload.dispose);
+    const { functionId, version, codeBytes } = record;
+    context.log.info({ functionId, version, codeBytes, key: request.caller.keyId }, 'function registered');
+    return reply.code(201).send(functionAnswer(record));
   });
+}
+
+async function accept(context: ControllerContext, caller: Caller, upload: Upload): Promise<FunctionRecord> {
+  const { config, runtimes, codeUploads, stopping } = context;
+  const fields = readUploadFields(upload.fields, runtimes, config);
+  const signal = AbortSignal.any([stopping, AbortSignal.timeout(config.controller.requestTimeoutMs)]);
+  const archive = await prepareArchive(upload, fields, config.code.limits, signal);
+  const known = await findOwn(context, caller, fields.functionId);
+  const functionId = known?.functionId ?? `fn-${randomUUID()}`;
+  const s3Key = `functions/${functionId}/code.zip`;
+  await codeUploads.put(s3Key, createReadStream(archive.path), archive.sizeBytes, signal);
+  return register(context, caller, functionId, s3Key, fields, archive);
 }
 
 async function findOwn(
