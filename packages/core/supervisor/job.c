@@ -184,11 +184,14 @@ static void kill_job(void) {
   else if (job.main_pid < 0 && shim_child() > 0) kill(shim_child(), SIGKILL);
 }
 
-static void terminate(uint64_t now) {
+/* `due_us`: when this should have come. The grace counts from there, or a job that keeps us from the processor would have
+ * all of its delay once more. */
+static void terminate(uint64_t due_us) {
   job.terminating = true;
+  slow_job();
   if (job.grace_us) signal_job(SIGTERM);
   else kill_job();
-  job.deadline_us = now + (job.grace_us ? job.grace_us : 1000000);
+  job.deadline_us = due_us + (job.grace_us ? job.grace_us : 1000000);
 }
 
 void job_kill(void) {
@@ -216,7 +219,7 @@ void job_tick(void) {
   if (now < job.deadline_us) return;
   if (!job.terminating) {
     job.timed_out = true;
-    terminate(now);
+    terminate(job.deadline_us);
   } else {
     kill_job();
     job.deadline_us = now + 1000000;

@@ -144,6 +144,7 @@ void spare_read_log(void);
 
 /* hygiene.c: nothing of a job outlives it */
 void signal_job(int sig); /* every process of the job's user, in one step */
+void slow_job(void);      /* its processes run when nobody else of the container wants to */
 void reap_children(void);
 uint64_t kill_everyone(void); /* returns how many processes resisted */
 size_t kill_job_but(pid_t spared); /* one round; returns how many were still there */
