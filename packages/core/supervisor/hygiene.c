@@ -32,14 +32,6 @@ void signal_job(int sig) {
   be_root();
 }
 
-/* Hundreds of its processes may want the processor at once, and we have to share it with them: from the deadline on they
- * come last. Our real user stays root, or we would be among those that this names. */
-void slow_job(void) {
-  act_as_job();
-  (void)setpriority(PRIO_USER, config.uid, 19); /* a wish: without it the end comes a little later */
-  act_as_root();
-}
-
 /* A kept process that is stopped cannot wait for its children: those that have ended stay, and do nothing any more. More
  * than a few would leave too little room for the next job's. */
 #define MAX_DEAD_CHILDREN 16

@@ -233,7 +233,10 @@ export class Container {
     this.jobsServed++;
     let report: RunReport;
     let lifted: boolean | undefined;
-    const lift = ThrottleLift.forJob(await this.#creating, this.#limits.cpus, request.spec.timeoutMs, signal);
+    const { timeoutMs, graceMs } = request.spec;
+    const engineContainer = await this.#creating;
+    const lift =
+      engineContainer && new ThrottleLift(engineContainer, this.#limits.cpus, { timeoutMs, graceMs, signal });
     try {
       report = await session.run(request, sinks, signal);
     } catch (error) {
