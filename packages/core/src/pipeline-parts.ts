@@ -8,6 +8,7 @@ import type { Hooks } from './hooks.js';
 import type { Job } from './job.js';
 import type { Logger } from './logger.js';
 import type { AiRelay } from './network/ai-relay.js';
+import type { FaultPacer } from './pool/fault-pacer.js';
 import type { Pool } from './pool/pool.js';
 import type { Runtime } from './runtime/runtime.js';
 import type { RuntimeRegistry } from './runtime/runtime-registry.js';
@@ -21,6 +22,8 @@ export interface PipelineParts {
   readonly codeCache: CodeCache;
   readonly artifacts: ArtifactCache;
   readonly pool: Pool;
+  /** Delays the containers of functions that lose theirs again and again. */
+  readonly pacer: FaultPacer;
   /** Processors of the engine's machine. */
   readonly processors: number;
   /** Memory of jobs that run at once, in MiB. */

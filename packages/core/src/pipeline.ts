@@ -17,12 +17,17 @@ import type { JobResult } from './result.js';
 import { type DecodedMessage, decodeMessage } from './source/decode-message.js';
 import type { Delivery } from './stores.js';
 
-/** Takes one delivery from decoding to settlement. `signal` hands the job back. Throws only when the queue cannot be told. */
-export async function processDelivery(parts: PipelineParts, delivery: Delivery, signal: AbortSignal): Promise<Outcome> {
+/** Takes one delivery from decoding to settlement. `signal` hands the job back, `aside` lets it wait without its slot. Throws only when the queue cannot be told. */
+export async function processDelivery(
+  parts: PipelineParts,
+  delivery: Delivery,
+  signal: AbortSignal,
+  aside: JobRun['aside'],
+): Promise<Outcome> {
   const clock = new PhaseClock(parts.now, delivery.sentAt === undefined ? 0 : Date.now() - delivery.sentAt);
   const message = decodeMessage(delivery.body, delivery, parts.config);
   const outcome = message.ok
-    ? await attempt(parts, message, clock, signal)
+    ? await attempt(parts, message, clock, signal, aside)
     : await publishRejection(parts, message, delivery, clock, signal);
   await settle(delivery, outcome);
   return outcome;
@@ -33,13 +38,14 @@ async function attempt(
   { job, inputJson, unknownFields }: Extract<DecodedMessage, { ok: true }>,
   clock: PhaseClock,
   signal: AbortSignal,
+  aside: JobRun['aside'],
 ): Promise<Outcome> {
   parts.unknownFields.report(unknownFields, job.id);
   try {
     await parts.resultStore.progress(job.id, 'running');
     const { runtime } = parts.runtimes.resolve(job.runtime);
     const memoryMb = memoryLimit(job, runtime, parts.config);
-    const result = await runJob(parts, { job, inputJson, runtime, memoryMb, clock, signal });
+    const result = await runJob(parts, { job, inputJson, runtime, memoryMb, clock, signal, aside });
     return await publishResult(parts, result, job, signal);
   } catch (error) {
     if (signal.aborted && !job.lastAttempt) return { kind: 'handed-back' };

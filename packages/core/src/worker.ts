@@ -24,6 +24,7 @@ import { createGuardedHooks } from './plugin/guard-taps.js';
 import { createPluginHost, type PluginRegistry } from './plugin/plugin-registry.js';
 import { ContainerFactory } from './pool/container-factory.js';
 import { createDockerClient, DockerEngine } from './pool/docker-engine.js';
+import { FaultPacer } from './pool/fault-pacer.js';
 import { Pool, type PoolStats } from './pool/pool.js';
 import { sweepOrphans } from './pool/sweep.js';
 import { workerIdentity } from './pool/worker-identity.js';
@@ -32,6 +33,9 @@ import { enforcePreflight } from './preflight/enforce-preflight.js';
 import { UnknownFields } from './source/unknown-fields.js';
 import { WorkerLoop } from './source/worker-loop.js';
 import type { JobSource } from './stores.js';
+
+/** Most jobs that wait, without a slot, for containers that are delayed. */
+const WAITING_PER_SLOT = 4;
 
 export interface WorkerOptions {
   readonly loaded: LoadedConfig;
@@ -60,6 +64,8 @@ export interface WorkerStatus {
   readonly slots: { readonly total: number; readonly free: number };
   readonly memoryMb: { readonly total: number; readonly free: number };
   readonly pool: PoolStats;
+  /** Jobs that wait, without a slot, since their function loses its containers again and again. */
+  readonly delayedJobs: number;
   /** What the source tells of its queue; undefined where it tells nothing, or cannot be asked now. */
   readonly queue: object | undefined;
   readonly codeCache: ReturnType<CodeCache['stats']>;
@@ -191,6 +197,8 @@ export class Worker {
     this.#stops.push(() => pool.stop());
     await unlessAborted(pool.start(), signal);
 
+    const maxWaiting = WAITING_PER_SLOT * slots.total;
+    const pacer = new FaultPacer({ settings: config.pool.faults, maxWaiting, log, now });
     const memory = new Budget(config.worker.memoryMb);
     const aiRelay = config.aiEndpoint === undefined ? undefined : new AiRelay(config.aiEndpoint, log);
     if (aiRelay) this.#stops.push(() => aiRelay.close());
@@ -201,6 +209,7 @@ export class Worker {
       codeCache,
       artifacts,
       pool,
+      pacer,
       processors: info.processors,
       memory,
       aiRelay,
@@ -217,9 +226,10 @@ export class Worker {
       slots,
       log,
       giveUp: this.#giveUp,
-      process: (delivery, abort) => processDelivery(parts, delivery, abort),
+      process: (delivery, abort, aside) => processDelivery(parts, delivery, abort, aside),
     });
     this.#stops.push(() => loop.stop(config.worker.drainTimeoutMs));
+    this.#stops.push(() => pacer.close());
     return { plugins, engine, pool, parts, loop, slots, source };
   }
 
@@ -279,6 +289,7 @@ export class Worker {
       slots: { total: slots.total, free: slots.free },
       memoryMb: { total: parts.memory.total, free: parts.memory.free },
       pool: pool.stats(),
+      delayedJobs: parts.pacer.waiting,
       queue: await source.stats?.().catch(() => undefined),
       codeCache: parts.codeCache.stats(),
       artifactCache: parts.artifacts.stats(),

@@ -28,8 +28,8 @@ const BLOCKING_WAIT_MS = 10;
 /** How long a unit of work is tried again while other processes write, in milliseconds. */
 const BUSY_LIMIT_MS = 15_000;
 
-/** Parameters and columns as they are bound and read. */
-export type SqlValue = string | number | null;
+/** Parameters and columns as they are bound and read; bytes are a BLOB. */
+export type SqlValue = string | number | Buffer | null;
 
 /**
  * A statement that is prepared on its first use and kept. Only used inside `LocalDatabase.attempt`. One that writes and

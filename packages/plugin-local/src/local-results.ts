@@ -10,6 +10,7 @@ import {
 } from '@nanogrid/core';
 import { type Clock, systemClock } from './clock.js';
 import type { LocalDatabase } from './database.js';
+import { type Encoded, packResult, type ResultRow, unpackResult } from './result-row.js';
 import { ResultsTable } from './results-table.js';
 import type { Wake } from './wake.js';
 
@@ -20,8 +21,6 @@ export interface LocalResultsOptions {
   /** How long a result or a state is kept after it was written, in milliseconds. Default 3,600,000. */
   readonly resultTtlMs?: number;
 }
-
-type Encoded = Record<string, unknown>;
 
 interface Waiter {
   resolve(result: Encoded): void;
@@ -67,18 +66,18 @@ export class LocalResults implements ResultStore {
 
   async publish(result: JobResult, dialect: Dialect): Promise<boolean> {
     const state = result.status === 'SUCCESS' ? 'completed' : 'failed';
-    const body = JSON.stringify(encodeResult(result, dialect));
+    const row = packResult(encodeResult(result, dialect));
     const isNew = await this.#attempt('publish a result', () => {
       const now = this.#clock.wallMs();
       // Together: a second try because of the second write would find the result of the first and call it known.
       return this.#database.transaction(() => {
-        const isNew = this.#table.publish(result.requestId, state, body, now + this.#ttlMs, now);
+        const isNew = this.#table.publish(result.requestId, state, row, now + this.#ttlMs, now);
         this.#expire(now);
         return isNew;
       });
     });
     if (isNew) {
-      this.#settle(result.requestId, body);
+      this.#settle(result.requestId, row);
       this.#wake.notify('results');
     }
     return isNew;
@@ -168,8 +167,8 @@ export class LocalResults implements ResultStore {
     if (known !== undefined && 'result' in known) this.#resolve(jobId, known.result);
   }
 
-  #settle(jobId: string, body: string): void {
-    if (this.#waiters.has(jobId)) this.#resolve(jobId, JSON.parse(body));
+  #settle(jobId: string, row: ResultRow): void {
+    if (this.#waiters.has(jobId)) this.#resolve(jobId, unpackResult(row));
   }
 
   #resolve(jobId: string, result: Encoded): void {

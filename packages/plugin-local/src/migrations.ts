@@ -38,4 +38,9 @@ export const MIGRATIONS: readonly string[] = [
   );
   CREATE INDEX results_by_expiry ON results (expires_at);
   `,
+  `
+  -- Texts of a result that are not in its body: result-row.ts.
+  ALTER TABLE results ADD COLUMN long_fields TEXT;
+  ALTER TABLE results ADD COLUMN long_texts BLOB;
+  `,
 ];

@@ -235,6 +235,21 @@ export const settingsProperties = {
       1,
     ),
     maxJobs: count('Jobs after which a container is replaced.', pool.maxJobs),
+    faults: group(
+      'What happens to a function version that loses its containers by its own fault (time-out, out of memory): its next ones are delayed, nobody else’s.',
+      {
+        free: count(
+          'Containers that it may lose without a delay. Jobs that end well earn them again.',
+          pool.faults.free,
+          0,
+        ),
+        delayMs: ms(
+          'Least time between two of its containers after that, in milliseconds; doubled by each further fault, taken back to this by a job that ends well, and to nothing by those of the next seconds. 0: no delay.',
+          pool.faults.delayMs,
+        ),
+        maxDelayMs: ms('Most that the delay grows to, in milliseconds.', pool.faults.maxDelayMs),
+      },
+    ),
   }),
   reuse: group('What the next job of a function version finds of the one before.', {
     default: reuseMode(

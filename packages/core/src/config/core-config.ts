@@ -109,6 +109,15 @@ export interface CoreConfig {
     readonly idleTimeoutMs: number;
     /** Jobs after which a container is replaced. Default 10,000. */
     readonly maxJobs: number;
+    /** How the containers of functions that lose theirs by their own fault are spaced out. */
+    readonly faults: {
+      /** Containers that a function version may lose without any delay. Default 1. */
+      readonly free: number;
+      /** Least time between two containers after that, in milliseconds; doubled by each further fault. Default 1,000; 0 is none. */
+      readonly delayMs: number;
+      /** Most that it grows to, in milliseconds. Default 30,000. */
+      readonly maxDelayMs: number;
+    };
   };
   readonly reuse: {
     /** What the next job of a function version finds: `process`, `container` or `never`. Default `container`. */

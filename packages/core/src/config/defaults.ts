@@ -36,7 +36,12 @@ export const DEFAULTS = {
   functions: {},
   network: { grants: {}, name: 'nanogrid-egress', dns: ['1.1.1.1', '8.8.8.8'], allow: [], deny: [] },
   reuse: { default: 'container', runtimes: {}, functions: {}, maxUses: 1_000, maxAgeMs: 600_000 },
-  pool: { sizes: {}, idleTimeoutMs: 600_000, maxJobs: 10_000 },
+  pool: {
+    sizes: {},
+    idleTimeoutMs: 600_000,
+    maxJobs: 10_000,
+    faults: { free: 1, delayMs: 1_000, maxDelayMs: 30_000 },
+  },
 } as const;
 
 /** What the defaults ask of the machine. */

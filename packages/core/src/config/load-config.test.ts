@@ -104,7 +104,13 @@ describe('defaults', () => {
         ociRuntime: undefined,
         preflight: 'warn',
       },
-      pool: { maxContainers: undefined, sizes: {}, idleTimeoutMs: 600_000, maxJobs: 10_000 },
+      pool: {
+        maxContainers: undefined,
+        sizes: {},
+        idleTimeoutMs: 600_000,
+        maxJobs: 10_000,
+        faults: { free: 1, delayMs: 1_000, maxDelayMs: 30_000 },
+      },
       reuse: { default: 'container', runtimes: {}, functions: {}, maxUses: 1_000, maxAgeMs: 600_000 },
       docker: { host: undefined },
     });

@@ -57,6 +57,8 @@ export interface EngineContainer {
   memoryInUse(): number;
   /** Changes limits of the running container; those that are not given stay. */
   setLimits(limits: Partial<EngineLimits>): Promise<void>;
+  /** Lets it use every processor, at once; false where that cannot be done without asking the engine, which takes its time. */
+  unthrottle(): boolean;
   /** Whether the kernel found no memory in the container; also of one that is gone. */
   ranOutOfMemory(): Promise<boolean>;
   /** Ends and removes the container; resolves when the engine has forgotten it. May be called twice. */

@@ -61,6 +61,10 @@ export class Container {
   /** Monotonic milliseconds at which it last ended a job. */
   lastUsedAt = 0;
   jobsServed = 0;
+  /** Monotonic milliseconds at which it was bound. */
+  boundAt = 0;
+  /** Whether the job in it is why it was retired. */
+  faulty = false;
   /** True from the end of a job until the container waits again: a moment. */
   cleaning = false;
 
@@ -229,16 +233,21 @@ export class Container {
     this.jobsServed++;
     let report: RunReport;
     let lifted: boolean | undefined;
-    const lift = ThrottleLift.forJob(await this.#creating, this.#limits.cpus, request.spec.timeoutMs, signal);
+    const { timeoutMs, graceMs } = request.spec;
+    const engineContainer = await this.#creating;
+    const lift =
+      engineContainer && new ThrottleLift(engineContainer, this.#limits.cpus, { timeoutMs, graceMs, signal });
     try {
       report = await session.run(request, sinks, signal);
     } catch (error) {
+      this.faulty = !signal.aborted;
       void this.retire('it was lost during a job');
       throw await this.#oomOr(session, error);
     } finally {
       lifted = lift?.end();
     }
-    if (lifted || report.timedOut || report.killed || report.oomKills > 0 || report.survivors > 0) {
+    this.faulty = report.timedOut || report.oomKills > 0 || report.survivors > 0;
+    if (lifted || this.faulty || report.killed) {
       void this.retire('a job ended out of order in it');
     } else if (request.spec.reuse === 'never') {
       void this.retire('it was made for one job');

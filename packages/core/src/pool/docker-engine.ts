@@ -235,6 +235,10 @@ class DockerContainer implements EngineContainer {
     }
   }
 
+  unthrottle(): boolean {
+    return setHostLimits(this.hostPid, this.id, { cpus: Number.POSITIVE_INFINITY });
+  }
+
   async ranOutOfMemory(): Promise<boolean> {
     return withDeadline(ANSWER_TIMEOUT_MS, async () => {
       // The engine keeps its last events, also of a container that is gone. Its own clock says what is past.

@@ -115,6 +115,7 @@ export class Pool {
         continue;
       }
       const began = this.#options.now();
+      container.boundAt = began;
       try {
         await container.bind(request.binding, request.code, request.limits);
         return { container, start, buildMs: this.#options.now() - began };
@@ -123,6 +124,14 @@ export class Pool {
         if (start !== 'warm' || signal.aborted) throw error;
       }
     }
+  }
+
+  /** Whether a container of that function version waits for a job, or will in a moment. */
+  serves(binding: string): boolean {
+    for (const container of this.#containers) {
+      if (container.state === 'bound' && container.binding === binding) return true;
+    }
+    return this.#cleaning(binding) > 0;
   }
 
   /** Takes a container back once its job is over. Returns when it waits again, or is on its way out. */

@@ -22,8 +22,8 @@ const HAND_BACK_MS = 10_000;
 export interface WorkerLoopOptions {
   readonly source: JobSource;
   readonly slots: Budget;
-  /** Takes one delivery to its settlement. `signal` asks to hand it back. */
-  process(delivery: Delivery, signal: AbortSignal): Promise<unknown>;
+  /** Takes one delivery to its settlement. `signal` asks to hand it back; `aside` waits without the delivery's slot. */
+  process(delivery: Delivery, signal: AbortSignal, aside: (turn: Promise<void>) => Promise<void>): Promise<unknown>;
   readonly log: Logger;
   /** Aborted when jobs in flight are handed back. */
   readonly giveUp: AbortController;
@@ -119,9 +119,16 @@ export class WorkerLoop {
     }
   }
 
-  #process(delivery: Delivery, returnSlot: () => void): void {
+  #process(delivery: Delivery, slot: () => void): void {
+    const { slots, giveUp } = this.#options;
+    let returnSlot = slot;
+    const aside = async (turn: Promise<void>) => {
+      returnSlot();
+      await turn;
+      returnSlot = await slots.take(1, giveUp.signal);
+    };
     const done = this.#options
-      .process(delivery, this.#options.giveUp.signal)
+      .process(delivery, giveUp.signal, aside)
       .catch((error) => this.#options.log.error({ err: error }, 'a message could not be settled; it comes again'))
       .then(() => {
         this.#inFlight.delete(delivery);
