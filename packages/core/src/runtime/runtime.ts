@@ -7,10 +7,30 @@ export interface ImageBuild {
   /** Folder with a `Dockerfile`, as a `file:` URL (`new URL('../image/', import.meta.url)`) or an absolute path. */
   readonly context: URL | string;
   /**
-   * Further files, put into the context beside the `Dockerfile`: path in the context to `file:` URL or absolute path.
-   * They count in the digest. For what is not in the folder itself, such as a program of another package.
+   * Further files, put into the context beside the `Dockerfile`: path in the context to `file:` URL or absolute path, or
+   * to a file of a package. They count in the digest. For what is not in the folder itself.
    */
-  readonly files?: Readonly<Record<string, URL | string>>;
+  readonly files?: Readonly<Record<string, URL | string | PackageFile>>;
+}
+
+/**
+ * One file of a package that npm fetches when the image is built, and only then: as the person's own npm is configured,
+ * without installing anything, without running a script.
+ */
+export interface PackageFile {
+  /** The file's path in the package, for instance `bin/program`. */
+  readonly path: string;
+  /** The package that has it for each architecture of the engine, as Docker names it (`amd64`, `arm64`). */
+  readonly packages: Readonly<Record<string, PackagePin>>;
+}
+
+/** One package in one version, and the digest of its tarball, without which nothing of it is used. */
+export interface PackagePin {
+  readonly name: string;
+  /** The exact version, `1.2.3`. */
+  readonly version: string;
+  /** `sha512-…`, as in npm's lock files and `npm view <name>@<version> dist.integrity`. */
+  readonly integrity: string;
 }
 
 /** How a process of the language is kept ready, so that a job does not pay for the language's own start. */
