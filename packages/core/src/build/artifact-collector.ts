@@ -73,6 +73,20 @@ export class ArtifactCollector implements RunSinks {
     this.#refuse(`${name}${reason}`);
   }
 
+  /**
+   * Takes folders that hold nothing, of the code, along: a build's own are not told of. One that does not go with what
+   * the build left is left out.
+   */
+  addFolders(folders: readonly string[]): void {
+    for (const folder of folders) {
+      try {
+        this.#paths.add(folder, 'folder');
+      } catch {
+        // What the build left comes first.
+      }
+    }
+  }
+
   /** Resolves when nothing is being written; never rejects. */
   settled(): Promise<void> {
     return this.#last;
@@ -84,8 +98,10 @@ export class ArtifactCollector implements RunSinks {
     if (this.#failure !== undefined) throw this.#failure;
     if (this.#files.length === 0) this.#unusable ??= 'the build left nothing in /output';
     this.#files.sort((a, b) => (a.path < b.path ? -1 : 1));
+    const emptyFolders = this.#paths.emptyFolders();
+    for (const folder of emptyFolders) await mkdir(join(this.#directory, folder), { recursive: true, mode: 0o755 });
     return {
-      tree: { files: this.#files, emptyFolders: [], totalBytes: this.#totalBytes },
+      tree: { files: this.#files, emptyFolders, totalBytes: this.#totalBytes },
       unusable: this.#unusable,
     };
   }

@@ -59,7 +59,8 @@ export interface WarmShim {
 /** A program made of the code before it can run; once for each version of the code, in the sandbox. */
 export interface RuntimeBuild {
   /**
-   * Command, run in a fresh copy of the code; what it leaves in `/output` is the artifact, which replaces the code.
+   * Command, run in a fresh copy of the code; what it leaves in `/output` is the artifact, which replaces the code but for
+   * folders that are empty in it.
    * `{entrypoint}` stands for the entry point's path. What it writes to descriptor 3 is reported as `runtimeVersion`.
    */
   readonly command: readonly string[];
