@@ -9,7 +9,7 @@ import { dirname, join } from 'node:path';
 import type { Duplex, Readable } from 'node:stream';
 import { ByteLog } from '../collect/byte-log.js';
 import type { ArchiveLimits } from '../config/core-config.js';
-import type { RunSinks } from '../exec/supervisor-session.js';
+import type { RunSinks } from '../exec/running-job.js';
 import { quoteName } from '../extract/archive-error.js';
 import { createFile, type ExtractedTree } from '../extract/extract-archive.js';
 import { PathRegistry } from '../extract/path-registry.js';

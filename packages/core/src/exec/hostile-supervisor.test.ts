@@ -6,7 +6,8 @@ import { Area, Field, Frame, FrameParser, FrameWriter, frameHeader } from './pro
 import { MAX_SKIPPED } from './run-bounds.js';
 import type { RunReport } from './run-report.js';
 import type { RunRequest } from './run-request.js';
-import { REPORT_MARGIN_MS, type RunSinks, SupervisorSession } from './supervisor-session.js';
+import type { RunSinks } from './running-job.js';
+import { REPORT_MARGIN_MS, SupervisorSession } from './supervisor-session.js';
 
 const STREAMS = 20_000;
 const caps = { stdout: 1000, stderr: 500, result: 300, files: 3, fileBytes: 100_000, workBytes: 100 };
