@@ -1,7 +1,7 @@
 /** `npm run image:worker`: packs the packages and builds `nanogrid/worker` from them. Owns a temporary folder. */
 
 import { execFileSync } from 'node:child_process';
-import { copyFileSync, mkdtempSync, readdirSync, rmSync } from 'node:fs';
+import { copyFileSync, mkdtempSync, readdirSync, renameSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { ROOT } from './lib/paths.mjs';
@@ -21,9 +21,11 @@ try {
       const app = join(context, 'app');
       // Without links: a build context holds plain files.
       npm('install', '--silent', '--no-bin-links', '--omit=dev', '--omit=optional', '--prefix', app, ...tarballs);
+      npm('install', '--silent', '--no-bin-links', '--no-save', '--prefix', app, `@libsql/linux-${process.arch}-gnu`);
       // Debian's Node comes without npm, which the worker asks for what images of runtimes are built with.
-      const further = [`@libsql/linux-${process.arch}-gnu`, 'npm@11'];
-      npm('install', '--silent', '--no-bin-links', '--no-save', '--prefix', app, ...further);
+      npm('pack', 'npm@11', '--silent', '--pack-destination', context);
+      const [tarball] = readdirSync(context).filter((name) => name.endsWith('.tgz'));
+      renameSync(join(context, tarball), join(context, 'npm.tgz'));
       rmSync(join(app, 'node_modules/.package-lock.json'), { force: true });
     } finally {
       rmSync(packed, { recursive: true, force: true });

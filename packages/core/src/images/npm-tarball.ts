@@ -17,8 +17,10 @@ import { reasonOf } from './image-errors.js';
 import { runProcess } from './run-process.js';
 
 export interface TarballOptions {
-  /** Absolute folder in which tarballs are kept; made where it is missing. */
+  /** Absolute folder for the tarball; made where it is missing. */
   readonly directory: string;
+  /** Whether that folder stays, so that a person may put a tarball there. */
+  readonly kept: boolean;
   readonly signal: AbortSignal;
   readonly report: (message: string) => void;
 }
@@ -37,34 +39,39 @@ export function tarballName({ name, version }: PackagePin): string {
  */
 export async function npmTarball(pin: PackagePin, options: TarballOptions): Promise<string> {
   const { directory, signal } = options;
-  const kept = join(directory, tarballName(pin));
-  const wasThere = existsSync(kept);
-  if (wasThere && (await integrityOf(kept)) === pin.integrity) return kept;
+  const place = join(directory, tarballName(pin));
+  let isThere = false;
   let scratch: string | undefined;
   try {
+    isThere = existsSync(place);
+    if (isThere && (await integrityOf(place)) === pin.integrity) return place;
     await mkdir(directory, { recursive: true, mode: 0o700 });
     await sweep(directory);
     scratch = await mkdtemp(join(directory, `${ownProcessTag()}.`));
     const fetched = await fetchInto(scratch, pin, options);
     const found = await integrityOf(fetched);
     if (found !== pin.integrity) {
-      throw new Error(`what npm fetched is another package than the one that is meant: ${found}, not ${pin.integrity}`);
+      const [is, meant] = [found, pin.integrity].map((integrity) => `${integrity.slice(0, 19)}…`);
+      throw new Error(`what npm fetched is another package than the one that is meant: ${is}, not ${meant}`);
     }
-    await rename(fetched, kept);
-    return kept;
+    await rename(fetched, place);
+    return place;
   } catch (error) {
     signal.throwIfAborted();
     const what = `The package ${pin.name}@${pin.version} could not be fetched with npm`;
-    const other = wasThere ? ` The file ${kept} is there, but it is not that package.` : '';
+    const other = isThere ? ` The file ${place} is there, but it is not that package.` : '';
     throw new NanoGridError('NG_IMAGE_FAILED', `${what}: ${reasonOf(error)}${other}`, {
       cause: error,
-      hint:
-        `Correct what npm says (often the connection to the package registry). Without one, run ` +
-        `"npm pack ${pin.name}@${pin.version}" on a machine that has it, and copy ${tarballName(pin)} to ${directory}.`,
+      hint: `Correct what npm says (often the connection to the package registry).${options.kept ? byHand(pin, directory) : ''}`,
     });
   } finally {
     if (scratch !== undefined) await rm(scratch, { recursive: true, force: true });
   }
+}
+
+function byHand(pin: PackagePin, directory: string): string {
+  const command = `npm pack ${pin.name}@${pin.version}`;
+  return ` Without one, run "${command}" on a machine that has it, and copy ${tarballName(pin)} to ${directory}.`;
 }
 
 /** What npm itself says in one sentence; undefined where it says nothing of the kind. */

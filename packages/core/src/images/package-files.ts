@@ -43,6 +43,7 @@ export async function withPackageFiles<T>(
     for (const [index, [path, file]] of wanted.entries()) {
       const tarball = await npmTarball(pins[index] as PackagePin, {
         directory: options.directory ?? scratch,
+        kept: options.directory !== undefined,
         signal: options.signal,
         report: (message) => options.onProgress({ image: options.tag, step: 'package', message }),
       });
