@@ -269,8 +269,6 @@ print(json.dumps([caps["CapEff:"], caps["CapPrm:"], caps["CapInh:"], error, raw]
 });
 
 test('a range that is allowed is reached, an address of the host in it is not', async () => {
-  const { IPAM } = await docker.getNetwork('bridge').inspect();
-  const Gateway = IPAM?.Config?.[0]?.Gateway ?? '';
   const other = await docker.createContainer({
     Image: 'debian:trixie-slim',
     Cmd: ['sleep', '60'],
@@ -279,12 +277,13 @@ test('a range that is allowed is reached, an address of the host in it is not', 
   });
   await other.start();
   try {
+    // Of the container: an engine that has just been installed does not name the gateway of its network.
+    const { IPAddress = '', Gateway = '' } = (await other.inspect()).NetworkSettings.Networks.bridge ?? {};
     const subnet = Gateway.replace(/\.\d+\.\d+$/, '.0.0/16');
     await using own = await startTestWorker({
       runtimes: [python()],
       settings: { network: { grants: { '*': 'internet' }, allow: [subnet] } },
     });
-    const { IPAddress = '' } = (await other.inspect()).NetworkSettings.Networks.bridge ?? {};
     const result = await own.run(REACH, {
       input: [
         [IPAddress, 7],
