@@ -57,7 +57,7 @@ function open(onLog: (text: string) => void = () => {}, store: (body: Readable) 
       taken.overLimit ||= overLimit;
     },
   };
-  const end: { report?: RunReport; error?: { code?: string } } = {};
+  const end: { report?: RunReport; error?: { code?: string; message?: string } } = {};
   const running = session.run(request, sinks, new AbortController().signal).then(
     (report) => {
       end.report = report;
@@ -169,6 +169,8 @@ describe('what was asked for, and no more', () => {
     session.receive(bytes);
     await running;
     expect(end.error).toMatchObject({ code: 'NG_SUPERVISOR_PROTOCOL' });
+    // At once, and not because nothing came after it.
+    expect(end.error?.message).not.toContain('did not report in time');
     expect(session.failure).toBe(end.error);
   });
 
