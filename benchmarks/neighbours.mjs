@@ -37,9 +37,25 @@ const BOMBS = {
   'output flood': { script: 'yes', timeoutMs: 3_000 },
 };
 
+const HELP = `npm run bench:neighbours -- [options]
+
+Measures what a function feels of a bomb in the container beside it, and writes benchmarks/results/neighbours.json.
+
+  --rounds N   turns of each bomb (default 4)
+  --jobs N     hello jobs in each turn (default 60)
+  --help       this text`;
+
 const { values: options } = parseArgs({
-  options: { rounds: { type: 'string', default: '4' }, jobs: { type: 'string', default: '60' } },
+  options: {
+    rounds: { type: 'string', default: '4' },
+    jobs: { type: 'string', default: '60' },
+    help: { type: 'boolean', short: 'h' },
+  },
 });
+if (options.help) {
+  console.log(HELP);
+  process.exit();
+}
 const stopped = interrupted();
 
 await setUp({ say: console.error });

@@ -51,6 +51,8 @@ export { defineRuntime } from './runtime/define-runtime.js';
 export type {
   EntrypointManifest,
   ImageBuild,
+  PackageFile,
+  PackagePin,
   Runtime,
   RuntimeBuild,
   RuntimeDefinition,

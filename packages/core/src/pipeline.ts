@@ -3,7 +3,7 @@
 import { withProgram } from './build/with-program.js';
 import { collect } from './collect/collect.js';
 import { NanoGridError } from './errors.js';
-import { buildSpec } from './exec/build-spec.js';
+import { buildSpec, ignoresHandler } from './exec/build-spec.js';
 import { execute } from './exec/execute.js';
 import { memoryLimit } from './job-limits.js';
 import type { JobRun } from './job-run.js';
@@ -44,6 +44,7 @@ async function attempt(
   try {
     await parts.resultStore.progress(job.id, 'running');
     const { runtime } = parts.runtimes.resolve(job.runtime);
+    if (ignoresHandler(job, runtime)) parts.unknownFields.reportHandler(job.handler, runtime.name, job.id);
     const memoryMb = memoryLimit(job, runtime, parts.config);
     const result = await runJob(parts, { job, inputJson, runtime, memoryMb, clock, signal, aside });
     return await publishResult(parts, result, job, signal);

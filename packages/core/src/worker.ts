@@ -158,7 +158,7 @@ export class Worker {
     await plugins.start();
 
     const now = () => performance.now();
-    const images = new ImageStore(engine.client);
+    const images = new ImageStore(engine.client, config);
     const factory = new ContainerFactory({ engine, images, config, identity: workerIdentity(), log, onProgress, now });
     this.#stops.push(() => factory.close());
     const sizeOf = (name: string, own: number | undefined) => config.pool.sizes[name] ?? own ?? 1;

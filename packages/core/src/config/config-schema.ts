@@ -142,7 +142,11 @@ export const settingsProperties = {
       maxFileBytes: count('One file, extracted, in bytes.', code.limits.maxFileBytes),
       maxEntries: count('Files and folders.', code.limits.maxEntries),
       maxRatio: count('Extracted to compressed size, for each entry above 1 MiB.', code.limits.maxRatio),
-      maxPathBytes: count('Bytes of a path; a component has at most 255.', code.limits.maxPathBytes),
+      maxPathBytes: {
+        ...count('Bytes of a path; a component has at most 255.', code.limits.maxPathBytes),
+        // The supervisor takes no longer one.
+        maximum: 1_023,
+      },
       maxDepth: count('Folders below each other.', code.limits.maxDepth),
     }),
     cacheBytes: count('Bytes of extracted code kept on disk.', code.cacheBytes, 0),
@@ -150,7 +154,7 @@ export const settingsProperties = {
   build: group('Programs that are built of code.', {
     cacheBytes: count('Bytes of artifacts kept on disk.', build.cacheBytes, 0),
     maxArtifactBytes: count(
-      'All files of an artifact together, in bytes. It must fit `/output` (`sandbox.diskMb`) and `code.limits.maxTotalBytes`, too.',
+      'All files of an artifact together, in bytes. It must fit `code.limits.maxTotalBytes`, too. Each writable place of a build holds as much, and at least `sandbox.diskMb`.',
       build.maxArtifactBytes,
     ),
     maxArtifactFiles: count('Files of an artifact.', build.maxArtifactFiles),

@@ -52,7 +52,10 @@ export interface CoreConfig {
   readonly build: {
     /** Bytes of artifacts kept on disk. Default 2 GiB. */
     readonly cacheBytes: number;
-    /** Caps of one artifact: 256 MiB and 1,000 files. It must fit `/output` (`sandbox.diskMb`) and `code.limits.maxTotalBytes`, too. */
+    /**
+     * Caps of one artifact: 256 MiB and 1,000 files. It must fit `code.limits.maxTotalBytes`, too. Each writable place of
+     * a build holds as much, and at least `sandbox.diskMb`.
+     */
     readonly maxArtifactBytes: number;
     readonly maxArtifactFiles: number;
   };
