@@ -10,6 +10,7 @@ import type { JobRun } from './job-run.js';
 import type { PipelineParts } from './pipeline-parts.js';
 import { withContainer } from './pool/with-container.js';
 import { earlyResult } from './publish/error-result.js';
+import { noteRunning } from './publish/note-running.js';
 import { PhaseClock } from './publish/phase-clock.js';
 import { publishFailure, publishRejection, publishResult } from './publish/publish-result.js';
 import { type Outcome, settle } from './publish/settle.js';
@@ -35,13 +36,15 @@ async function attempt(
   signal: AbortSignal,
 ): Promise<Outcome> {
   parts.unknownFields.report(unknownFields, job.id);
+  const noted = noteRunning(parts, job);
   try {
-    await parts.resultStore.progress(job.id, 'running');
     const { runtime } = parts.runtimes.resolve(job.runtime);
     const memoryMb = memoryLimit(job, runtime, parts.config);
     const result = await runJob(parts, { job, inputJson, runtime, memoryMb, clock, signal });
+    await noted;
     return await publishResult(parts, result, job, signal);
   } catch (error) {
+    await noted;
     if (signal.aborted && !job.lastAttempt) return { kind: 'handed-back' };
     return publishFailure(parts, NanoGridError.from(error, 'NG_INTERNAL'), job, clock, signal);
   }
