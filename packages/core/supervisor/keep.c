@@ -210,7 +210,7 @@ void runner_message(void) {
     return;
   }
   /* The shim has told of its child before that could say anything. */
-  while (runner.forked && runner.pid < 0 && shim_message()) continue;
+  while (runner.forked && runner.pid < 0 && !runner.exited && shim_message()) continue;
   bool is_end = known && answer.kind == ANSWER_END && sender.pid == runner.pid && sender.uid == config.uid;
   /* Its value comes first: an END before it is another job's, or forged. */
   if (is_end && (answer.status != 0 || job_has_value())) {
