@@ -10,6 +10,7 @@ import type { JobRun } from './job-run.js';
 import type { PipelineParts } from './pipeline-parts.js';
 import { withContainer } from './pool/with-container.js';
 import { earlyResult } from './publish/error-result.js';
+import { noteRunning } from './publish/note-running.js';
 import { PhaseClock } from './publish/phase-clock.js';
 import { publishFailure, publishRejection, publishResult } from './publish/publish-result.js';
 import { type Outcome, settle } from './publish/settle.js';
@@ -41,14 +42,16 @@ async function attempt(
   aside: JobRun['aside'],
 ): Promise<Outcome> {
   parts.unknownFields.report(unknownFields, job.id);
+  const noted = noteRunning(parts, job);
   try {
-    await parts.resultStore.progress(job.id, 'running');
     const { runtime } = parts.runtimes.resolve(job.runtime);
     if (ignoresHandler(job, runtime)) parts.unknownFields.reportHandler(job.handler, runtime.name, job.id);
     const memoryMb = memoryLimit(job, runtime, parts.config);
     const result = await runJob(parts, { job, inputJson, runtime, memoryMb, clock, signal, aside });
+    await noted;
     return await publishResult(parts, result, job, signal);
   } catch (error) {
+    await noted;
     if (signal.aborted && !job.lastAttempt) return { kind: 'handed-back' };
     return publishFailure(parts, NanoGridError.from(error, 'NG_INTERNAL'), job, clock, signal);
   }

@@ -16,6 +16,7 @@
 #define INPUT_FILE "/nanogrid/state/payload.json"
 #define WORK_DIR "/function"
 #define OUTPUT_DIR "/output"
+#define DIRECT_PREFIX "/nanogrid/state/direct-" /* and 12 hexadecimal digits */
 
 /* bytes.c: growing buffers, and fields as they are written */
 typedef struct {
@@ -46,6 +47,9 @@ void strings_free(strings_t *list);
 /* host.c: the stream to the worker */
 extern bytes_t host_in;
 void host_init(void);
+int host_fd(void);      /* where the worker's frames come */
+bool host_moved(void);  /* standard input is its life line only */
+void host_move(int fd); /* from here on both ways; between two frames */
 bool host_read(void); /* false at the end of the stream */
 void host_frame(uint8_t type, const void *payload, size_t length);
 void host_flush(void);
@@ -184,6 +188,12 @@ int meter_print(int count, char **roots); /* `nanogrid-supervisor meter ROOT...`
 void crowd_begin(uint64_t now); /* a job begins */
 int64_t crowd_look(void);       /* looks again when it is time; returns the microseconds until the next time */
 void slow_job(void);            /* its processes run when nobody else in the container wants to */
+
+/* direct.c: a shorter way to a worker on the same host */
+void direct_offer(bytes_t *hello);
+int direct_listener(void); /* -1 where nothing is offered */
+void direct_accept(void);
+void direct_withdraw(void);
 
 /* posture.c */
 void posture_tell(bytes_t *hello);

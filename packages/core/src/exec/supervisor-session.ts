@@ -43,7 +43,8 @@ export interface ContainerSetUp {
   readonly wipe: readonly string[];
   /** The bounds of its network, where it has one. */
   readonly egress?: EgressPolicy | undefined;
-  checkHello?(hello: ReadonlyMap<number, number>): void;
+  /** May also change where frames go from here on. */
+  checkHello?(hello: ReadonlyMap<number, number>): void | Promise<void>;
 }
 
 /** The job that runs, and who waits for its end. */
@@ -124,7 +125,7 @@ export class SupervisorSession {
     if (version !== PROTOCOL_VERSION) {
       throw this.fail(`the supervisor speaks protocol ${version}, this worker ${PROTOCOL_VERSION}`);
     }
-    checkHello?.(hello);
+    await checkHello?.(hello);
     if (egress) this.#write(egressFrame(egress));
     const writer = new FrameWriter().number(Field.UID, uid);
     for (const directory of wipe) writer.bytes(Field.DIR, directory);

@@ -107,9 +107,8 @@ export class Container {
       this.#creating = engine.start(spec);
       const engineContainer = await this.#creating;
       if (this.#state !== 'creating') throw new NanoGridError('NG_CONTAINER_FAILED', 'the worker is stopping');
-      const session = new SupervisorSession(
-        { input: engineContainer.input, pause: () => engineContainer.pause(), resume: () => engineContainer.resume() },
-        (text) => this.#log.debug({ text: text.slice(0, 2000) }, 'supervisor'),
+      const session = new SupervisorSession(engineContainer, (text) =>
+        this.#log.debug({ text: text.slice(0, 2000) }, 'supervisor'),
       );
       this.#session = session;
       engineContainer.listen({
@@ -125,7 +124,10 @@ export class Container {
           this.#lost(session.failure);
         },
       });
-      await this.#withTimeout(this.#prepare(session, spec, egress), START_TIMEOUT_MS + this.#shimTimeMs);
+      await this.#withTimeout(
+        this.#prepare(session, engineContainer, spec, egress),
+        START_TIMEOUT_MS + this.#shimTimeMs,
+      );
       this.#peakMemory.attach(engineContainer.hostPid, engineContainer.id);
     } catch (error) {
       await this.retire('it could not be started');
@@ -136,10 +138,18 @@ export class Container {
     this.#become('idle');
   }
 
-  async #prepare(session: SupervisorSession, spec: ContainerSpec, egress: EgressPolicy | undefined): Promise<void> {
+  async #prepare(
+    session: SupervisorSession,
+    engineContainer: EngineContainer,
+    spec: ContainerSpec,
+    egress: EgressPolicy | undefined,
+  ): Promise<void> {
     const uid = jobUid(this.name);
     try {
-      const checkHello = (hello: ReadonlyMap<number, number>) => checkPosture(hello, spec);
+      const checkHello = async (hello: ReadonlyMap<number, number>) => {
+        checkPosture(hello, spec);
+        this.#log.debug({ direct: await engineContainer.shorten(hello) }, 'the way to the supervisor');
+      };
       await session.configure({ uid, wipe: WIPED_DIRECTORIES, egress, checkHello });
     } catch (error) {
       const isUnsafe = error instanceof NanoGridError && error.code === 'NG_ENGINE_UNSAFE';

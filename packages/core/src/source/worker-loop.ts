@@ -6,7 +6,7 @@
  */
 
 import { setMaxListeners } from 'node:events';
-import { setTimeout as sleep } from 'node:timers/promises';
+import { setImmediate as nextTurn, setTimeout as sleep } from 'node:timers/promises';
 import type { Budget } from '../concurrency/budget.js';
 import { NanoGridError } from '../errors.js';
 import type { Logger } from '../logger.js';
@@ -107,6 +107,8 @@ export class WorkerLoop {
           returnSlot = undefined;
           this.#process(delivery, give);
         }
+        // The jobs first: what they do until they wait for something comes before the next look into the queue.
+        if (deliveries.length > 0) await nextTurn();
       } catch (error) {
         if (signal.aborted) break;
         this.#failure = NanoGridError.from(error, 'NG_QUEUE_FAILED');
