@@ -77,6 +77,8 @@ export type {
   PeekedMessage,
   QueueAdmin,
   QueueReport,
+  QueueStats,
   ResultStore,
 } from './stores.js';
-export { Worker, type WorkerHealth, type WorkerOptions, type WorkerState, type WorkerStatus } from './worker.js';
+export { Worker, type WorkerOptions } from './worker.js';
+export type { WorkerHealth, WorkerState, WorkerStatus } from './worker-status.js';

@@ -3,14 +3,15 @@ import type { CoreConfig } from '../config/core-config.js';
 import { NanoGridError } from '../errors.js';
 import { type Logger, silentLogger } from '../logger.js';
 import type { JobSource } from '../stores.js';
+import type { WorkerStatus } from '../worker-status.js';
 import { definePlugin } from './define-plugin.js';
 import { createGuardedHooks } from './guard-taps.js';
 import type { Lifecycle, Plugin, PluginHost, Services } from './plugin.js';
-import { createPluginHost, PluginRegistry } from './plugin-registry.js';
+import { createPluginHost, PluginRegistry, type PluginRegistryOptions } from './plugin-registry.js';
 
 const config = { environment: 'test' } as CoreConfig;
 
-function registry(options: { deadlineMs?: number; log?: Logger } = {}): PluginRegistry {
+function registry(options: Partial<PluginRegistryOptions> = {}): PluginRegistry {
   return new PluginRegistry({
     config,
     hooks: createGuardedHooks({ log: silentLogger }),
@@ -67,6 +68,15 @@ describe('register', () => {
     });
     expect(seen).toEqual([config, 'good day']);
     expect(bindings).toEqual([{ plugin: 'greeter' }]);
+  });
+
+  test('a plugin is told of the worker, where there is one', async () => {
+    const hosts: PluginHost[] = [];
+    const status = { activeJobs: 3 } as WorkerStatus;
+    const keep = () => plugin('curious', (host) => void hosts.push(host));
+    await registry().register(keep());
+    await registry({ status: async () => status }).register(keep());
+    expect(await Promise.all(hosts.map((host) => host.status()))).toEqual([undefined, status]);
   });
 
   test('an apply that throws is named', async () => {
@@ -135,7 +145,7 @@ describe('services', () => {
 
 describe('lifecycle', () => {
   async function withParts(parts: Record<string, Lifecycle>, deadlineMs?: number): Promise<PluginRegistry> {
-    const plugins = registry(deadlineMs === undefined ? {} : { deadlineMs });
+    const plugins = registry(deadlineMs === undefined ? {} : { deadlineMs, healthDeadlineMs: deadlineMs / 2 });
     for (const [name, part] of Object.entries(parts)) {
       await plugins.register(plugin(name, (host) => host.lifecycle(part)));
     }
@@ -203,7 +213,7 @@ describe('lifecycle', () => {
     const plugins = await withParts({ a: noting(events, 'a'), b: { start: never, stop: never, health: never } }, 20);
     expect(await plugins.health()).toEqual([
       { plugin: 'a', healthy: true },
-      { plugin: 'b', healthy: false, message: 'it took longer than 20 ms' },
+      { plugin: 'b', healthy: false, message: 'it took longer than 10 ms' },
     ]);
     expect((await failure(plugins.start())).message).toBe('Plugin b failed in start: it took longer than 20 ms');
     expect(events).toEqual(['start a', 'stop a']);
@@ -239,6 +249,12 @@ describe('lifecycle', () => {
       { plugin: 'a', healthy: true },
       { plugin: 'b', healthy: false, message: 'no connection' },
     ]);
+  });
+
+  test('what fails is told by plugin, without secrets', async () => {
+    const refused = () => Promise.reject(new Error('redis://user:hush@cache:6379 refuses'));
+    const plugins = await withParts({ a: { health: () => {} }, b: { health: refused } });
+    expect(await plugins.failing()).toEqual({ b: 'redis://***@cache:6379 refuses' });
   });
 
   test('a part that comes too late is refused', async () => {

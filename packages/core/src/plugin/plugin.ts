@@ -4,6 +4,7 @@ import type { CoreConfig } from '../config/core-config.js';
 import type { Hooks } from '../hooks.js';
 import type { Logger } from '../logger.js';
 import type { CodeStore, JobSource, OutputStore, QueueAdmin, ResultStore } from '../stores.js';
+import type { WorkerStatus } from '../worker-status.js';
 
 /** A JSON Schema (draft 7) as a plain object. */
 export type JsonSchema = { readonly [key: string]: unknown };
@@ -18,11 +19,11 @@ export interface Services {
   queueAdmin: QueueAdmin;
 }
 
-/** Part of a plugin's life that the host drives. Each call has a deadline (30 s); `stop` may be called twice. */
+/** Part of a plugin's life that the host drives. `start` and `stop` have 30 s each; `stop` may be called twice. */
 export interface Lifecycle {
   start?(): Promise<void> | void;
   stop?(): Promise<void> | void;
-  /** Throws when the plugin cannot do its work now; the message is shown by `/health`. */
+  /** Throws when the plugin cannot do its work now; the message is shown by `/health`. Has 2 s, and is asked at most once a second. */
   health?(): Promise<void> | void;
 }
 
@@ -51,6 +52,11 @@ export interface PluginHost {
    * SQS_QUEUE_URL)`, `region (the default)`.
    */
   optionSource(option: string): string;
+  /**
+   * What the worker tells of itself now, the same as `/status`: within some seconds even where a part hangs. Undefined
+   * where no worker runs: before it is ready, and in commands such as `nanogrid doctor`.
+   */
+  status(): Promise<WorkerStatus | undefined>;
 }
 
 /** A plugin with its options, ready to be listed in `plugins` of the configuration. */
