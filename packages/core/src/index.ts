@@ -36,8 +36,10 @@ export type {
   Plugin,
   PluginFactory,
   PluginHost,
+  PluginMetric,
   Services,
 } from './plugin/plugin.js';
+export type { PluginFigure } from './plugin/plugin-metrics.js';
 export { createPluginHost, PluginRegistry } from './plugin/plugin-registry.js';
 export type { ContainerListing, EngineInfo } from './pool/container-engine.js';
 export { createDockerClient, DockerEngine } from './pool/docker-engine.js';

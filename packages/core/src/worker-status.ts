@@ -1,6 +1,7 @@
 /** What a worker tells of itself: the records behind `/health`, `/status` and the metrics. Types only. */
 
 import type { ContentCacheStats } from './extract/content-cache.js';
+import type { PluginFigure } from './plugin/plugin-metrics.js';
 import type { PoolStats } from './pool/pool.js';
 import type { QueueStats } from './stores.js';
 
@@ -22,6 +23,8 @@ export interface WorkerStatus {
   readonly codeCache: ContentCacheStats;
   readonly artifactCache: ContentCacheStats;
   readonly plugins: readonly { readonly name: string; readonly version: string }[];
+  /** Figures that plugins registered. */
+  readonly metrics: readonly PluginFigure[];
   /** Parts that cannot do their work or did not answer in time, and why; empty where all is well. */
   readonly failing: Readonly<Record<string, string>>;
 }

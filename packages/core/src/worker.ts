@@ -118,7 +118,8 @@ export class Worker {
     const log = this.#log;
     const hooks = createGuardedHooks({ log, signal: this.#giveUp.signal });
     const status = async () => (this.#running ? await this.status() : undefined);
-    const plugins = await createPluginHost({ config, hooks, log, env, status, plugins: loaded.plugins });
+    const runtimeName = (asked: string) => runtimes.find(asked)?.runtime.name;
+    const plugins = await createPluginHost({ config, hooks, log, env, status, runtimeName, plugins: loaded.plugins });
     const source = plugins.require('source');
     const codeStore = plugins.require('codeStore');
     const outputStore = plugins.require('outputStore');
@@ -286,6 +287,7 @@ export class Worker {
       codeCache: parts.codeCache.stats(),
       artifactCache: parts.artifacts.stats(),
       plugins: this.#options.loaded.plugins.map(({ name, version }) => ({ name, version })),
+      metrics: running.plugins.figures(),
       failing: { ...failing, ...queueFailure },
     };
   }

@@ -13,6 +13,7 @@ import { labelHooks } from './label-hooks.js';
 import { LifecycleRunner, type PartHealth } from './lifecycle-runner.js';
 import type { Diagnostic, Plugin, PluginHost, Services } from './plugin.js';
 import { messageOf, pluginError } from './plugin-error.js';
+import { type PluginFigure, PluginMetrics } from './plugin-metrics.js';
 
 export interface PluginRegistryOptions {
   readonly config: CoreConfig;
@@ -25,6 +26,8 @@ export interface PluginRegistryOptions {
   readonly deadlineMs?: number;
   /** How long each `health` of a part may take, in milliseconds. Default 2,000. */
   readonly healthDeadlineMs?: number;
+  /** The canonical name of a runtime, for plugins. Default: none is known. */
+  readonly runtimeName?: PluginHost['runtimeName'];
   /** What plugins are told of the worker. Default: there is none. */
   readonly status?: PluginHost['status'];
   /** What plugins' `core` ranges are compared with. Default: the version of this package. */
@@ -37,6 +40,7 @@ export class PluginRegistry {
   readonly #lifecycle: LifecycleRunner;
   readonly #plugins: Plugin[] = [];
   readonly #diagnostics: Diagnostic[] = [];
+  readonly #metrics = new PluginMetrics();
   readonly #services = new Map<keyof Services, { readonly plugin: string; readonly implementation: unknown }>();
 
   constructor(options: PluginRegistryOptions) {
@@ -55,7 +59,15 @@ export class PluginRegistry {
    * accepted, and `NG_PLUGIN_FAILED` where its `apply` throws.
    */
   async register(plugin: Plugin): Promise<void> {
-    const { config, hooks, log, env = {}, status = noWorker, coreVersion } = this.#options;
+    const {
+      config,
+      hooks,
+      log,
+      env = {},
+      status = noWorker,
+      runtimeName = () => undefined,
+      coreVersion,
+    } = this.#options;
     const { options, sources } = checkPlugin(plugin, { env, ...(coreVersion === undefined ? {} : { coreVersion }) });
     const { name } = plugin;
     if (this.#plugins.some((other) => other.name === name)) throw duplicateError(name);
@@ -73,6 +85,8 @@ export class PluginRegistry {
         if (Object.hasOwn(plugin.options, option)) return `${option} (from the configuration file)`;
         return `${option} (${sources.has(option) ? `from ${sources.get(option)}` : 'the default'})`;
       },
+      metric: (metric: Parameters<PluginHost['metric']>[0]) => this.#metrics.add(name, metric),
+      runtimeName,
       status,
     });
     try {
@@ -130,6 +144,11 @@ export class PluginRegistry {
   async failing(): Promise<Record<string, string>> {
     const parts = (await this.health()).filter(({ healthy }) => !healthy);
     return Object.fromEntries(parts.map(({ plugin, message = 'unhealthy' }) => [plugin, redactText(message)]));
+  }
+
+  /** The figures that plugins registered. */
+  figures(): PluginFigure[] {
+    return this.#metrics.figures();
   }
 
   #provide({ name: plugin, provides = [] }: Plugin, service: keyof Services, implementation: unknown): void {

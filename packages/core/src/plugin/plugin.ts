@@ -35,6 +35,18 @@ export interface Diagnostic {
   run(signal: AbortSignal): Promise<string>;
 }
 
+/** A figure of a plugin's own, for `/status` and the metrics: what waits in its outbox, for instance. */
+export interface PluginMetric {
+  /** Unique among all plugins, in snake case and with its unit: `outbox_entries`, `outbox_written_total`. */
+  readonly name: string;
+  /** A counter only grows. */
+  readonly kind: 'gauge' | 'counter';
+  /** One sentence. */
+  readonly help: string;
+  /** The figure now; waits for nothing. One that throws is left out. */
+  value(): number;
+}
+
 /** What a plugin is given in `apply`. */
 export interface PluginHost {
   readonly hooks: Hooks;
@@ -52,6 +64,10 @@ export interface PluginHost {
    * SQS_QUEUE_URL)`, `region (the default)`.
    */
   optionSource(option: string): string;
+  /** Registers a figure. Called in `apply`. Throws `NG_PLUGIN_INVALID` for a name that cannot be one, or is taken. */
+  metric(metric: PluginMetric): void;
+  /** The name of the runtime that `asked` means (`python` for `Python3.9`); undefined where this worker has none of that name. */
+  runtimeName(asked: string): string | undefined;
   /**
    * What the worker tells of itself now, the same as `/status`: within some seconds even where a part hangs. Undefined
    * where no worker runs: before it is ready, and in commands such as `nanogrid doctor`.
