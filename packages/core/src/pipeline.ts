@@ -24,7 +24,9 @@ export async function processDelivery(parts: PipelineParts, delivery: Delivery, 
   const outcome = message.ok
     ? await attempt(parts, message, clock, signal)
     : await publishRejection(parts, message, delivery, clock, signal);
+  parts.jobs.enter('settle');
   await settle(delivery, outcome);
+  parts.jobs.leave(outcome.kind);
   return outcome;
 }
 
@@ -34,6 +36,7 @@ async function attempt(
   clock: PhaseClock,
   signal: AbortSignal,
 ): Promise<Outcome> {
+  parts.jobs.accept(job, clock.phases.queue);
   parts.unknownFields.report(unknownFields, job.id);
   try {
     await parts.resultStore.progress(job.id, 'running');
@@ -54,9 +57,11 @@ async function runJob(parts: PipelineParts, run: JobRun): Promise<JobResult> {
   const answer = await hooks.beforeFetch.promise(job);
   if (answer !== undefined) return earlyResult(job, answer, clock.phases, memoryMb);
 
+  parts.jobs.enter('fetch');
   const lease = await parts.codeCache.acquire({ ref: job.code, runtime: run.runtime }, run.signal);
   clock.set('fetch', lease.timings.fetchMs);
   clock.set('extract', lease.timings.extractMs);
+  parts.jobs.enter('acquire');
   try {
     await hooks.afterExtract.promise(job, lease.code);
     const spec = await hooks.beforeExec.promise(buildSpec(run, lease.code, parts.config), job);
@@ -64,6 +69,7 @@ async function runJob(parts: PipelineParts, run: JobRun): Promise<JobResult> {
       withContainer(parts, run, program, spec, async (container) => {
         const { result, report, outputs } = await execute(parts, run, container, spec);
         const enriched = await hooks.afterExec.promise(result, report, job);
+        parts.jobs.enter('collect');
         return collect(enriched, outputs, clock);
       }),
     );

@@ -17,6 +17,7 @@ import { CodeCache } from './extract/code-cache.js';
 import type { ImageProgress } from './images/image-progress.js';
 import { ImageStore } from './images/image-store.js';
 import type { Job } from './job.js';
+import { JobContext } from './job-context.js';
 import { type Logger, silentLogger } from './logger.js';
 import { AiRelay } from './network/ai-relay.js';
 import { processDelivery } from './pipeline.js';
@@ -68,6 +69,7 @@ interface Running {
 export class Worker {
   readonly #options: WorkerOptions;
   readonly #log: Logger;
+  readonly #jobs: JobContext;
   readonly #startedAt = performance.now();
   #state: WorkerState = 'new';
   #running: Running | undefined;
@@ -81,7 +83,8 @@ export class Worker {
 
   constructor(options: WorkerOptions) {
     this.#options = options;
-    this.#log = options.log ?? silentLogger;
+    this.#jobs = new JobContext(options.log ?? silentLogger, PROBE.now);
+    this.#log = this.#jobs.log;
   }
 
   get state(): WorkerState {
@@ -168,7 +171,9 @@ export class Worker {
       diskMb: config.sandbox.diskMb,
       sizeOf: ({ name, pool: { size } = {} }) => sizeOf(name, size),
       nameContainer: (runtime) => factory.name(runtime),
-      startContainer: (runtime, container) => factory.start(runtime, container),
+      // Its streams outlive the job that it may be made for.
+      startContainer: (runtime, container) => this.#jobs.outside(() => factory.start(runtime, container)),
+      inBackground: (work) => this.#jobs.outside(work),
       log,
       now,
     });
@@ -191,6 +196,7 @@ export class Worker {
       outputStore,
       resultStore,
       unknownFields: new UnknownFields(log),
+      jobs: this.#jobs,
       log,
       imageId: async (runtime, abort) => (await factory.image(runtime, abort)).id,
       now,
@@ -201,6 +207,7 @@ export class Worker {
       slots,
       log,
       giveUp: this.#giveUp,
+      inContext: (work) => this.#jobs.run(work),
       process: (delivery, abort) => processDelivery(parts, delivery, abort),
     });
     this.#stops.push(() => loop.stop(config.worker.drainTimeoutMs));

@@ -22,6 +22,8 @@ const HAND_BACK_MS = 10_000;
 export interface WorkerLoopOptions {
   readonly source: JobSource;
   readonly slots: Budget;
+  /** Calls what is done for one delivery. Default: as it is. */
+  readonly inContext?: <T>(work: () => T) => T;
   /** Takes one delivery to its settlement. `signal` asks to hand it back. */
   process(delivery: Delivery, signal: AbortSignal): Promise<unknown>;
   readonly log: Logger;
@@ -120,14 +122,16 @@ export class WorkerLoop {
   }
 
   #process(delivery: Delivery, returnSlot: () => void): void {
-    const done = this.#options
-      .process(delivery, this.#options.giveUp.signal)
-      .catch((error) => this.#options.log.error({ err: error }, 'a message could not be settled; it comes again'))
-      .then(() => {
-        this.#inFlight.delete(delivery);
-        this.#processed++;
-        returnSlot();
-      });
+    const { process, giveUp, log, inContext = (work) => work() } = this.#options;
+    const done = inContext(() =>
+      process(delivery, giveUp.signal).catch((error) =>
+        log.error({ err: error }, 'a message could not be settled; it comes again'),
+      ),
+    ).then(() => {
+      this.#inFlight.delete(delivery);
+      this.#processed++;
+      returnSlot();
+    });
     this.#inFlight.set(delivery, done);
   }
 
