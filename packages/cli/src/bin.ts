@@ -30,7 +30,7 @@ for (const [name, code] of [
   ['SIGTERM', 143],
 ] as const) {
   process.on(name, () => {
-    if (!interruption.interrupt(name)) process.exit(code);
+    if (!interruption.interrupt(name)) void interruption.hurry().then(() => process.exit(code));
   });
 }
 for (const event of ['unhandledRejection', 'uncaughtException'] as const) {

@@ -98,7 +98,11 @@ export class JobContext {
         if (typeof first === 'string') {
           if (fields === undefined) log[level](first);
           else log[level]({ ...fields }, first);
-        } else log[level](fields === undefined ? first : { ...fields, ...first }, message);
+        } else {
+          // Spread, an error would lose what it says.
+          const own = first instanceof Error ? { err: first } : first;
+          log[level](fields === undefined ? own : { ...fields, ...own }, message);
+        }
       };
     return {
       trace: writer('trace'),

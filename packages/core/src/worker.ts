@@ -230,6 +230,16 @@ export class Worker {
     return this.#stopping;
   }
 
+  /**
+   * Cuts a stop short: kills the jobs in flight and hands their messages back at once. Resolves when the queue has been
+   * told, at the latest after ten seconds; `stop` goes on to remove the containers. May be called at any time.
+   */
+  async handBack(): Promise<void> {
+    this.#giveUp.abort(new Error('the worker stops'));
+    this.stop().catch(() => {});
+    await this.#running?.loop.stop(0);
+  }
+
   async #stop(): Promise<void> {
     this.#stopRequested.abort(new NanoGridError('NG_INTERNAL', 'the worker was stopped'));
     await this.#starting?.catch(() => {});

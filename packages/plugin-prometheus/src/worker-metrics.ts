@@ -53,7 +53,7 @@ export class WorkerMetrics {
     for (const metric of [...this.#gauges.values(), ...this.#counters.values()]) {
       metric.reset();
       // Without labels a reset leaves a 0; what is not known now is to be absent.
-      metric.remove();
+      metric.remove({});
     }
     this.#set('worker_active_jobs', status?.activeJobs ?? 0);
     this.#set('nanogrid_healthy', status !== undefined && isHealthy(status) ? 1 : 0);
