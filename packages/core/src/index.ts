@@ -74,6 +74,7 @@ export type {
   CodeVersion,
   Delivery,
   JobSource,
+  JobStart,
   JobState,
   OutputStore,
   PeekedMessage,

@@ -89,9 +89,23 @@ export type JobState =
   | { readonly state: 'pending' | 'running' }
   | { readonly state: 'completed' | 'failed'; readonly result: Record<string, unknown> };
 
+/** Whether a job may be run now. */
+export type JobStart =
+  /** It may, and is noted as running; `end` is called once when this attempt is over, however it ended. */
+  | { readonly kind: 'run'; readonly end: () => void }
+  /** Its result is known: it must not run again. */
+  | { readonly kind: 'finished' }
+  /** Another worker runs it now. */
+  | { readonly kind: 'elsewhere' };
+
 /** Where results are published to, once per id. */
 export interface ResultStore {
-  /** Notes that a job is pending or running; never replaces a final state. */
+  /**
+   * Asked before a job is run, so that a message that comes again is not run again. Where the store cannot tell now, the
+   * answer is `run`: a job that may be run twice is better than one that waits, and its result is published once anyway.
+   */
+  begin(jobId: string): Promise<JobStart>;
+  /** Notes that a job is pending or running; never replaces a final state. A client's way to announce a job that it sends. */
   progress(jobId: string, state: 'pending' | 'running'): Promise<void>;
   /**
    * Publishes a result, once per id: returns false and changes nothing where a result of that id is already known.

@@ -31,6 +31,7 @@ import { sweepOrphans } from './pool/sweep.js';
 import { workerIdentity } from './pool/worker-identity.js';
 import { checkEngine } from './preflight/check-engine.js';
 import { enforcePreflight } from './preflight/enforce-preflight.js';
+import { JobTurns } from './source/job-turns.js';
 import { UnknownFields } from './source/unknown-fields.js';
 import { WorkerLoop } from './source/worker-loop.js';
 import type { QueueStats } from './stores.js';
@@ -189,7 +190,7 @@ export class Worker {
       memory,
       aiRelay,
       outputStore,
-      resultStore,
+      turns: new JobTurns(resultStore, log),
       unknownFields: new UnknownFields(log),
       log,
       imageId: async (runtime, abort) => (await factory.image(runtime, abort)).id,
