@@ -26,6 +26,8 @@ export interface PluginRegistryOptions {
   readonly deadlineMs?: number;
   /** How long each `health` of a part may take, in milliseconds. Default 2,000. */
   readonly healthDeadlineMs?: number;
+  /** What plugins are started for. Default `worker`. */
+  readonly role?: PluginHost['role'];
   /** The canonical name of a runtime, for plugins. Default: none is known. */
   readonly runtimeName?: PluginHost['runtimeName'];
   /** What plugins are told of the worker. Default: there is none. */
@@ -64,6 +66,7 @@ export class PluginRegistry {
       hooks,
       log,
       env = {},
+      role = 'worker',
       status = noWorker,
       runtimeName = () => undefined,
       coreVersion,
@@ -86,6 +89,7 @@ export class PluginRegistry {
         return `${option} (${sources.has(option) ? `from ${sources.get(option)}` : 'the default'})`;
       },
       metric: (metric: Parameters<PluginHost['metric']>[0]) => this.#metrics.add(name, metric),
+      role,
       runtimeName,
       status,
     });
