@@ -77,7 +77,7 @@ export function isConfigFault(kind: RedisFailureKind): boolean {
  */
 export function describeRedisError(action: string, error: unknown, context: RedisFailureContext): NanoGridError {
   const kind = redisFailureKind(error);
-  const message = `${action} at Redis ${context.address} failed: ${reasonOf(error, kind, context)}.`;
+  const message = `${action} Redis ${context.address} failed: ${reasonOf(error, kind, context)}.`;
   return new NanoGridError('NG_RESULT_STORE_FAILED', message, {
     cause: bare(error),
     hint: hintFor(kind, error, context),

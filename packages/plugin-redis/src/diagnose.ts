@@ -30,7 +30,7 @@ export async function diagnoseRedis({ connection, source }: Omit<RedisLinkOption
     return report(addressOf(connection), tls, await Promise.race([client.info(), late]), source);
   } catch (error) {
     if (error instanceof NanoGridError) throw error;
-    throw describeRedisError('Connecting', said ?? error, context);
+    throw describeRedisError('Connecting to', said ?? error, context);
   } finally {
     clearTimeout(timer);
     await closeClient(client);

@@ -29,24 +29,25 @@ export class RedisCommands {
     const key = resultKey(jobId);
     if (!this.#link.isCluster) {
       return (
-        (await this.#run('Publishing a result', 'ngPublish', [key, stateKey(jobId)], [body, this.#ttlMs, state])) === 1
+        (await this.#run('Publishing a result to', 'ngPublish', [key, stateKey(jobId)], [body, this.#ttlMs, state])) ===
+        1
       );
     }
-    const isNew = (await this.#run('Publishing a result', 'ngPublish', [key], [body, this.#ttlMs])) === 1;
+    const isNew = (await this.#run('Publishing a result to', 'ngPublish', [key], [body, this.#ttlMs])) === 1;
     // Also where it was known: whoever published it may have died before this step. Its state is the one that counts.
     const known = isNew ? undefined : await this.#get(key);
-    await this.#run('Noting a state', 'ngProgress', [stateKey(jobId)], [stateOf(known) ?? state, this.#ttlMs]);
+    await this.#run('Noting a state in', 'ngProgress', [stateKey(jobId)], [stateOf(known) ?? state, this.#ttlMs]);
     return isNew;
   }
 
   async progress(jobId: string, state: 'pending' | 'running'): Promise<void> {
     const keys = this.#link.isCluster ? [stateKey(jobId)] : [stateKey(jobId), resultKey(jobId)];
-    await this.#run('Noting a state', 'ngProgress', keys, [state, this.#ttlMs]);
+    await this.#run('Noting a state in', 'ngProgress', keys, [state, this.#ttlMs]);
   }
 
   /** Takes a job up for `owner`, for `leaseMs`. */
   async begin(jobId: string, owner: string, leaseMs: number): Promise<'run' | 'finished' | 'elsewhere'> {
-    const action = 'Taking up a job';
+    const action = 'Taking up a job in';
     const args = [owner, leaseMs, this.#ttlMs];
     const keys = [claimKey(jobId), resultKey(jobId), stateKey(jobId)];
     const found = await this.#run(action, 'ngBegin', this.#link.isCluster ? keys.slice(0, 1) : keys, args);
@@ -60,11 +61,11 @@ export class RedisCommands {
   }
 
   async renew(jobId: string, owner: string, leaseMs: number): Promise<void> {
-    await this.#run('Keeping a job', 'ngRenew', [claimKey(jobId)], [owner, leaseMs]);
+    await this.#run('Keeping a job in', 'ngRenew', [claimKey(jobId)], [owner, leaseMs]);
   }
 
   async release(jobId: string, owner: string): Promise<void> {
-    await this.#run('Giving up a job', 'ngRelease', [claimKey(jobId)], [owner]);
+    await this.#run('Giving up a job in', 'ngRelease', [claimKey(jobId)], [owner]);
   }
 
   async get(jobId: string): Promise<JobState | undefined> {
@@ -81,7 +82,7 @@ export class RedisCommands {
   }
 
   #get(key: string): Promise<string | null> {
-    return this.#link.call('Looking up a job', (client) => client.get(key));
+    return this.#link.call('Looking up a job in', (client) => client.get(key));
   }
 
   #run(

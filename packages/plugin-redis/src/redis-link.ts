@@ -49,7 +49,8 @@ export class RedisLink {
       this.#lastError = error;
     });
     this.#client.on('close', () => {
-      if (!this.#closed) this.#failed(this.#lastError ?? new Error('Connection is closed'));
+      // What is known already says more.
+      if (this.#trouble === undefined) this.#failed(this.#lastError ?? new Error('Connection is closed'));
     });
     this.#client.on('ready', () => {
       this.#lastError = undefined;
@@ -104,7 +105,7 @@ export class RedisLink {
   }
 
   /**
-   * Runs a command within its deadline. `action` begins the sentence of an error: `Publishing a result`. Throws
+   * Runs a command within its deadline. `action` begins the sentence of an error: `Publishing a result to`. Throws
    * `NG_RESULT_STORE_FAILED`, at once while there is no connection.
    */
   async call<T>(action: string, work: (client: Client) => Promise<T>): Promise<T> {
@@ -138,7 +139,7 @@ export class RedisLink {
   #failed(error: unknown): void {
     this.#lastError = error;
     if (this.#closed) return;
-    this.#ill(describeRedisError('Connecting', error, this.context), true);
+    this.#ill(describeRedisError('Connecting to', error, this.context), true);
   }
 
   #ill(error: NanoGridError, ofConnection: boolean): void {

@@ -130,7 +130,7 @@ export class ResultWaits {
       await this.#client?.subscribe(...ids.map(resultKey));
     } catch (error) {
       if (isConfigFault(redisFailureKind(error))) {
-        const described = describeRedisError('Subscribing to results', error, this.#link.context);
+        const described = describeRedisError('Subscribing to results in', error, this.#link.context);
         for (const id of ids) for (const waiter of this.#waiters.get(id) ?? []) waiter.reject(described);
       }
       // Otherwise the next connection, or the next look at everything.
