@@ -36,8 +36,10 @@ export type {
   Plugin,
   PluginFactory,
   PluginHost,
+  PluginMetric,
   Services,
 } from './plugin/plugin.js';
+export type { PluginFigure } from './plugin/plugin-metrics.js';
 export { createPluginHost, PluginRegistry } from './plugin/plugin-registry.js';
 export type { ContainerListing, EngineInfo } from './pool/container-engine.js';
 export { createDockerClient, DockerEngine } from './pool/docker-engine.js';
@@ -77,6 +79,8 @@ export type {
   PeekedMessage,
   QueueAdmin,
   QueueReport,
+  QueueStats,
   ResultStore,
 } from './stores.js';
-export { Worker, type WorkerHealth, type WorkerOptions, type WorkerState, type WorkerStatus } from './worker.js';
+export { Worker, type WorkerOptions } from './worker.js';
+export type { WorkerHealth, WorkerState, WorkerStatus } from './worker-status.js';

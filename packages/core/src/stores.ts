@@ -36,8 +36,21 @@ export interface JobSource {
    * Throws `NG_QUEUE_FAILED` when the queue cannot be reached.
    */
   receive(max: number, signal: AbortSignal): Promise<Delivery[]>;
-  /** Counts for `/status` (waiting, in flight, dead letters), by whatever names the queue has for them. */
-  stats?(): Promise<object>;
+  /** For `/status` and the metrics; asked at most once a second, and given up after two. */
+  stats?(): Promise<QueueStats>;
+}
+
+/** Counts of a queue; a source leaves out what it cannot know, and may add what is its own. May be approximate. */
+export interface QueueStats {
+  /** Messages that could be received now. */
+  readonly waiting?: number | undefined;
+  /** Messages that become visible later. */
+  readonly delayed?: number | undefined;
+  /** Messages held by a worker. */
+  readonly inFlight?: number | undefined;
+  readonly deadLetters?: number | undefined;
+  /** Age of the oldest message in milliseconds. */
+  readonly oldestAgeMs?: number | undefined;
 }
 
 /** A code object as it is now: `version` changes whenever the content may have changed (an ETag, for instance). */
