@@ -30,7 +30,6 @@ export async function startHttpFaultProxy(target: string): Promise<HttpFaultProx
   const { hostname, port } = new URL(target);
   const agent = new Agent({ keepAlive: true });
   const faults = new FaultSwitch<ProxiedRequest>();
-  const hanging = new Set<ServerResponse>();
 
   const server = createServer({ keepAliveTimeout: 0, requestTimeout: 0, headersTimeout: 0 }, (incoming, outgoing) => {
     const { method = 'GET', url: path = '/', headers } = incoming;
@@ -38,7 +37,7 @@ export async function startHttpFaultProxy(target: string): Promise<HttpFaultProx
     const asked = { method, path, operation };
     const fault = faults.pick(asked);
     if (fault?.kind === 'refuse') return void incoming.socket.resetAndDestroy();
-    if (fault?.kind === 'hang' && fault.done !== true) return hang(outgoing);
+    if (fault?.kind === 'hang' && fault.done !== true) return hang(outgoing, fault.forMs);
     if (fault?.kind === 'error') {
       // Answered once it is asked in full, as servers do.
       incoming.resume().once('end', () => answerError(outgoing, asked, fault));
@@ -48,7 +47,7 @@ export async function startHttpFaultProxy(target: string): Promise<HttpFaultProx
     const onward = request({ agent, hostname, port, method, path, headers: rest }, (answer) => {
       if (fault?.kind === 'hang') {
         answer.resume();
-        return hang(outgoing);
+        return hang(outgoing, fault.forMs);
       }
       pass(answer, outgoing, fault).catch(() => outgoing.destroy());
     });
@@ -59,9 +58,8 @@ export async function startHttpFaultProxy(target: string): Promise<HttpFaultProx
     incoming.pipe(onward);
   });
 
-  function hang(outgoing: ServerResponse): void {
-    hanging.add(outgoing);
-    outgoing.on('close', () => hanging.delete(outgoing));
+  function hang(outgoing: ServerResponse, forMs: number | undefined): void {
+    void faults.changed(forMs).then(() => outgoing.socket?.resetAndDestroy());
   }
 
   async function pass(answer: IncomingMessage, outgoing: ServerResponse, fault: Fault | undefined): Promise<void> {
@@ -80,10 +78,6 @@ export async function startHttpFaultProxy(target: string): Promise<HttpFaultProx
   const listener = new FaultListener(server);
   await listener.open();
 
-  function endHanging(): void {
-    for (const outgoing of hanging) outgoing.socket?.resetAndDestroy();
-  }
-
   const close = async () => {
     await listener.shut();
     agent.destroy();
@@ -100,7 +94,6 @@ export async function startHttpFaultProxy(target: string): Promise<HttpFaultProx
     },
     async clear() {
       faults.clear();
-      endHanging();
       await listener.open();
     },
     close,
