@@ -120,7 +120,11 @@ export class Worker {
     const hooks = createGuardedHooks({ log, signal: this.#giveUp.signal });
     const status = async () => (this.#running ? await this.status() : undefined);
     const runtimeName = (asked: string) => runtimes.find(asked)?.runtime.name;
-    const plugins = await createPluginHost({ config, hooks, log, env, status, runtimeName, plugins: loaded.plugins });
+    const plugins = await createPluginHost({
+      ...{ config, hooks, log, env, status, runtimeName },
+      sources: loaded.sources,
+      plugins: loaded.plugins,
+    });
     const source = plugins.require('source');
     const codeStore = plugins.require('codeStore');
     const outputStore = plugins.require('outputStore');

@@ -69,6 +69,11 @@ export interface PluginHost {
    * SQS_QUEUE_URL)`, `region (the default)`.
    */
   optionSource(option: string): string;
+  /**
+   * The same for a setting of the worker, by its path: `code.bucket (from environment variable S3_CODE_BUCKET)`,
+   * `output.bucket (the default)`.
+   */
+  settingSource(path: string): string;
   /** Registers a figure. Called in `apply`. Throws `NG_PLUGIN_INVALID` for a name that cannot be one, or is taken. */
   metric(metric: PluginMetric): void;
   /** The name of the runtime that `asked` means (`python` for `Python3.9`); undefined where this worker has none of that name. */
