@@ -32,6 +32,7 @@ import { sweepOrphans } from './pool/sweep.js';
 import { workerIdentity } from './pool/worker-identity.js';
 import { checkEngine } from './preflight/check-engine.js';
 import { enforcePreflight } from './preflight/enforce-preflight.js';
+import { JobTurns } from './source/job-turns.js';
 import { UnknownFields } from './source/unknown-fields.js';
 import { WorkerLoop } from './source/worker-loop.js';
 import type { QueueStats } from './stores.js';
@@ -122,7 +123,11 @@ export class Worker {
     const hooks = createGuardedHooks({ log, signal: this.#giveUp.signal });
     const status = async () => (this.#running ? await this.status() : undefined);
     const runtimeName = (asked: string) => runtimes.find(asked)?.runtime.name;
-    const plugins = await createPluginHost({ config, hooks, log, env, status, runtimeName, plugins: loaded.plugins });
+    const plugins = await createPluginHost({
+      ...{ config, hooks, log, env, status, runtimeName },
+      sources: loaded.sources,
+      plugins: loaded.plugins,
+    });
     const source = plugins.require('source');
     const codeStore = plugins.require('codeStore');
     const outputStore = plugins.require('outputStore');
@@ -194,7 +199,7 @@ export class Worker {
       memory,
       aiRelay,
       outputStore,
-      resultStore,
+      turns: new JobTurns(resultStore, log),
       unknownFields: new UnknownFields(log),
       jobs: this.#jobs,
       log,
@@ -206,8 +211,10 @@ export class Worker {
       source,
       slots,
       log,
+      prefetch: config.worker.prefetch,
       giveUp: this.#giveUp,
-      inContext: (work) => this.#jobs.run(work),
+      jobs: this.#jobs,
+      now,
       process: (delivery, abort) => processDelivery(parts, delivery, abort),
     });
     this.#stops.push(() => loop.stop(config.worker.drainTimeoutMs));
@@ -296,6 +303,7 @@ export class Worker {
       uptimeMs: Math.round(performance.now() - this.#startedAt),
       environment: parts.config.environment,
       activeJobs: loop.activeJobs,
+      waitingJobs: loop.waitingJobs,
       processedJobs: loop.processedJobs,
       slots: { total: slots.total, free: slots.free },
       memoryMb: { total: parts.memory.total, free: parts.memory.free },

@@ -53,6 +53,11 @@ export interface PluginHost {
   /** A logger that names the plugin on every line. */
   readonly log: Logger;
   readonly config: CoreConfig;
+  /**
+   * What the plugin is started for: to work, or as a `client` that only asks and submits, as `nanogrid result` does. A
+   * client takes up nothing that a worker left.
+   */
+  readonly role: 'worker' | 'client';
   /** Provides one of the worker's services. Throws `NG_PLUGIN_INVALID` where another plugin already does. */
   provide<K extends keyof Services>(service: K, implementation: Services[K]): void;
   /** Registers part of the plugin's life. */
@@ -64,6 +69,11 @@ export interface PluginHost {
    * SQS_QUEUE_URL)`, `region (the default)`.
    */
   optionSource(option: string): string;
+  /**
+   * The same for a setting of the worker, by its path: `code.bucket (from environment variable S3_CODE_BUCKET)`,
+   * `output.bucket (the default)`.
+   */
+  settingSource(path: string): string;
   /** Registers a figure. Called in `apply`. Throws `NG_PLUGIN_INVALID` for a name that cannot be one, or is taken. */
   metric(metric: PluginMetric): void;
   /** The name of the runtime that `asked` means (`python` for `Python3.9`); undefined where this worker has none of that name. */
