@@ -38,6 +38,7 @@ export type {
   PluginFactory,
   PluginHost,
   PluginMetric,
+  PluginScope,
   Services,
 } from './plugin/plugin.js';
 export type { PluginFigure } from './plugin/plugin-metrics.js';
