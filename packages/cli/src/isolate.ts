@@ -36,7 +36,7 @@ export function isolate(loaded: LoadedConfig, { runtime, scratch, store }: Isola
       dataDir: join(scratch, 'data'),
       workDir: join(scratch, 'work'),
       // At the end nothing runs that would be worth waiting for.
-      worker: { ...config.worker, slots: 1, drainTimeoutMs: 0 },
+      worker: { ...config.worker, slots: 1, prefetch: 0, drainTimeoutMs: 0 },
       // No container waits: the job's own is made at once, and a second one would only take its processor away.
       pool: { ...config.pool, sizes: { [runtime.name]: 0 } },
     },

@@ -23,7 +23,7 @@ export async function startWorker(invocation: Invocation, options: StartOptions)
   const loaded = await loadProject(invocation);
   const log = createLogger({ level, stream: io.stderr, env: io.env, json: ui.json });
   const progress = new ProgressDisplay(io, { line: (text, { image, step }) => log.info({ image, step }, text) });
-  const worker = new Worker({ loaded, log, onProgress: progress.update });
+  const worker = new Worker({ loaded, log, env: io.env, onProgress: progress.update });
   signal.throwIfAborted();
   // Before the images and containers: a port that is taken should not cost the time to make them.
   const server = await startStatusServer({ ...loaded.config.http, worker });

@@ -44,6 +44,7 @@ export { createPluginHost, PluginRegistry } from './plugin/plugin-registry.js';
 export type { ContainerListing, EngineInfo } from './pool/container-engine.js';
 export { createDockerClient, DockerEngine } from './pool/docker-engine.js';
 export type { PoolStats } from './pool/pool.js';
+export { isGone, type WorkerIdentity, workerIdentity } from './pool/worker-identity.js';
 export { checkEngine } from './preflight/check-engine.js';
 export type { Finding } from './preflight/finding.js';
 export { encodeResult } from './publish/encode-result.js';
@@ -74,6 +75,7 @@ export type {
   CodeVersion,
   Delivery,
   JobSource,
+  JobStart,
   JobState,
   OutputStore,
   PeekedMessage,

@@ -12,20 +12,18 @@ import { withContainer } from './pool/with-container.js';
 import { earlyResult } from './publish/error-result.js';
 import { PhaseClock } from './publish/phase-clock.js';
 import { publishFailure, publishRejection, publishResult } from './publish/publish-result.js';
-import { type Outcome, settle } from './publish/settle.js';
+import type { Outcome } from './publish/settle.js';
 import type { JobResult } from './result.js';
 import { type DecodedMessage, decodeMessage } from './source/decode-message.js';
 import type { Delivery } from './stores.js';
 
-/** Takes one delivery from decoding to settlement. `signal` hands the job back. Throws only when the queue cannot be told. */
+/** Takes one delivery from decoding to its outcome, of which the queue is then told. `signal` hands the job back. */
 export async function processDelivery(parts: PipelineParts, delivery: Delivery, signal: AbortSignal): Promise<Outcome> {
   const clock = new PhaseClock(parts.now, delivery.sentAt === undefined ? 0 : Date.now() - delivery.sentAt);
   const message = decodeMessage(delivery.body, delivery, parts.config);
-  const outcome = message.ok
-    ? await attempt(parts, message, clock, signal)
-    : await publishRejection(parts, message, delivery, clock, signal);
-  await settle(delivery, outcome);
-  return outcome;
+  return message.ok
+    ? parts.turns.take(message.job, signal, () => attempt(parts, message, clock, signal))
+    : publishRejection(parts, message, delivery, clock, signal);
 }
 
 async function attempt(
@@ -36,7 +34,6 @@ async function attempt(
 ): Promise<Outcome> {
   parts.unknownFields.report(unknownFields, job.id);
   try {
-    await parts.resultStore.progress(job.id, 'running');
     const { runtime } = parts.runtimes.resolve(job.runtime);
     const memoryMb = memoryLimit(job, runtime, parts.config);
     const result = await runJob(parts, { job, inputJson, runtime, memoryMb, clock, signal });

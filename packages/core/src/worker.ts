@@ -31,6 +31,7 @@ import { sweepOrphans } from './pool/sweep.js';
 import { workerIdentity } from './pool/worker-identity.js';
 import { checkEngine } from './preflight/check-engine.js';
 import { enforcePreflight } from './preflight/enforce-preflight.js';
+import { JobTurns } from './source/job-turns.js';
 import { UnknownFields } from './source/unknown-fields.js';
 import { WorkerLoop } from './source/worker-loop.js';
 import type { QueueStats } from './stores.js';
@@ -193,7 +194,7 @@ export class Worker {
       memory,
       aiRelay,
       outputStore,
-      resultStore,
+      turns: new JobTurns(resultStore, log),
       unknownFields: new UnknownFields(log),
       log,
       imageId: async (runtime, abort) => (await factory.image(runtime, abort)).id,
@@ -204,7 +205,9 @@ export class Worker {
       source,
       slots,
       log,
+      prefetch: config.worker.prefetch,
       giveUp: this.#giveUp,
+      now,
       process: (delivery, abort) => processDelivery(parts, delivery, abort),
     });
     this.#stops.push(() => loop.stop(config.worker.drainTimeoutMs));
@@ -225,6 +228,16 @@ export class Worker {
   stop(): Promise<void> {
     this.#stopping ??= this.#stop();
     return this.#stopping;
+  }
+
+  /**
+   * Cuts a stop short: kills the jobs in flight and hands their messages back at once. Resolves when the queue has been
+   * told, at the latest after ten seconds; `stop` goes on to remove the containers. May be called at any time.
+   */
+  async handBack(): Promise<void> {
+    this.#giveUp.abort(new Error('the worker stops'));
+    this.stop().catch(() => {});
+    await this.#running?.loop.stop(0);
   }
 
   async #stop(): Promise<void> {
@@ -283,6 +296,7 @@ export class Worker {
       uptimeMs: Math.round(performance.now() - this.#startedAt),
       environment: parts.config.environment,
       activeJobs: loop.activeJobs,
+      waitingJobs: loop.waitingJobs,
       processedJobs: loop.processedJobs,
       slots: { total: slots.total, free: slots.free },
       memoryMb: { total: parts.memory.total, free: parts.memory.free },

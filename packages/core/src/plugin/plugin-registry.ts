@@ -28,6 +28,8 @@ export interface PluginRegistryOptions {
   readonly deadlineMs?: number;
   /** How long each `health` of a part may take, in milliseconds. Default 2,000. */
   readonly healthDeadlineMs?: number;
+  /** What plugins are started for. Default `worker`. */
+  readonly role?: PluginHost['role'];
   /** The canonical name of a runtime, for plugins. Default: none is known. */
   readonly runtimeName?: PluginHost['runtimeName'];
   /** What plugins are told of the worker. Default: there is none. */
@@ -66,6 +68,7 @@ export class PluginRegistry {
       hooks,
       log,
       env = {},
+      role = 'worker',
       status = noWorker,
       runtimeName = () => undefined,
       coreVersion,
@@ -92,6 +95,7 @@ export class PluginRegistry {
         return `${path} (${source === BUILT_IN ? 'the default' : `from ${source}`})`;
       },
       metric: (metric: Parameters<PluginHost['metric']>[0]) => this.#metrics.add(name, metric),
+      role,
       runtimeName,
       status,
     });

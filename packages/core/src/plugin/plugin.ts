@@ -53,6 +53,11 @@ export interface PluginHost {
   /** A logger that names the plugin on every line. */
   readonly log: Logger;
   readonly config: CoreConfig;
+  /**
+   * What the plugin is started for: to work, or as a `client` that only asks and submits, as `nanogrid result` does. A
+   * client takes up nothing that a worker left.
+   */
+  readonly role: 'worker' | 'client';
   /** Provides one of the worker's services. Throws `NG_PLUGIN_INVALID` where another plugin already does. */
   provide<K extends keyof Services>(service: K, implementation: Services[K]): void;
   /** Registers part of the plugin's life. */
