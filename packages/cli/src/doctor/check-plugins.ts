@@ -8,12 +8,20 @@ const SERVICES = ['source', 'codeStore', 'outputStore', 'resultStore'] as const;
 
 /** All findings of all plugins. One that cannot be applied does not hide the others. */
 export async function checkPlugins(
-  { config, plugins, runtimeRegistry }: LoadedConfig,
+  { config, plugins, runtimeRegistry, sources }: LoadedConfig,
   env: Variables,
 ): Promise<Finding[]> {
   const log = silentLogger;
   const runtimeName = (asked: string) => runtimeRegistry.find(asked)?.runtime.name;
-  const registry = new PluginRegistry({ config, hooks: createGuardedHooks({ log }), log, env, runtimeName });
+  const registry = new PluginRegistry({
+    config,
+    hooks: createGuardedHooks({ log }),
+    log,
+    env,
+    sources,
+    role: 'client',
+    runtimeName,
+  });
   const broken: Finding[] = [];
   for (const plugin of plugins) {
     try {
