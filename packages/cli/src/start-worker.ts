@@ -23,6 +23,7 @@ export async function startWorker(invocation: Invocation, options: StartOptions)
   const level = options.logLevel ?? levelOf(io.env.LOG_LEVEL);
   const loaded = await loadProject(invocation);
   const log = createLogger({ level, stream: io.stderr, env: io.env, json: ui.json, secrets: secretValues(loaded) });
+  const giveBackWarnings = io.takeWarnings?.((warning) => log.warn({ err: warning }, 'a warning of Node.js'));
   const progress = new ProgressDisplay(io, { line: (text, { image, step }) => log.info({ image, step }, text) });
   const worker = new Worker({ loaded, env: io.env, log, onProgress: progress.update });
   const serviceManager = new ServiceManager({ env: io.env, log });
@@ -42,6 +43,7 @@ export async function startWorker(invocation: Invocation, options: StartOptions)
     await server.close();
     serviceManager.close();
     forget();
+    giveBackWarnings?.();
   }
   if (!(signal.reason instanceof Interrupted)) throw signal.reason;
   log.info('stopped');

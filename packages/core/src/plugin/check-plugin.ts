@@ -150,8 +150,11 @@ function readEnv(
 function withSource(plugin: Plugin, problem: Problem, sources: ReadonlyMap<string, string>): Problem {
   const option = problem.path.split(/[.[]/, 1)[0] ?? '';
   const source = sources.get(option);
+  const [variable] = Object.entries(plugin.env).find(([, its]) => its === option && option === problem.path) ?? [];
+  const isMissing = variable !== undefined && problem.value === undefined && source === undefined;
   return {
     ...problem,
+    ...(isMissing && { reason: `${problem.reason}; ${variableSource(variable)} gives it, too` }),
     secret: problem.secret === true || isSecret(optionSchema(plugin.optionsSchema, option)),
     ...(source === undefined ? {} : { source }),
   };
