@@ -36,12 +36,15 @@ export type {
   Plugin,
   PluginFactory,
   PluginHost,
+  PluginMetric,
   Services,
 } from './plugin/plugin.js';
+export type { PluginFigure } from './plugin/plugin-metrics.js';
 export { createPluginHost, PluginRegistry } from './plugin/plugin-registry.js';
 export type { ContainerListing, EngineInfo } from './pool/container-engine.js';
 export { createDockerClient, DockerEngine } from './pool/docker-engine.js';
 export type { PoolStats } from './pool/pool.js';
+export { isGone, type WorkerIdentity, workerIdentity } from './pool/worker-identity.js';
 export { checkEngine } from './preflight/check-engine.js';
 export type { Finding } from './preflight/finding.js';
 export { encodeResult } from './publish/encode-result.js';
@@ -72,11 +75,14 @@ export type {
   CodeVersion,
   Delivery,
   JobSource,
+  JobStart,
   JobState,
   OutputStore,
   PeekedMessage,
   QueueAdmin,
   QueueReport,
+  QueueStats,
   ResultStore,
 } from './stores.js';
-export { Worker, type WorkerHealth, type WorkerOptions, type WorkerState, type WorkerStatus } from './worker.js';
+export { Worker, type WorkerOptions } from './worker.js';
+export type { WorkerHealth, WorkerState, WorkerStatus } from './worker-status.js';

@@ -22,7 +22,7 @@ export async function processDelivery(parts: PipelineParts, delivery: Delivery, 
   const clock = new PhaseClock(parts.now, delivery.sentAt === undefined ? 0 : Date.now() - delivery.sentAt);
   const message = decodeMessage(delivery.body, delivery, parts.config);
   return message.ok
-    ? attempt(parts, message, clock, signal)
+    ? parts.turns.take(message.job, signal, () => attempt(parts, message, clock, signal))
     : publishRejection(parts, message, delivery, clock, signal);
 }
 
@@ -34,7 +34,6 @@ async function attempt(
 ): Promise<Outcome> {
   parts.unknownFields.report(unknownFields, job.id);
   try {
-    await parts.resultStore.progress(job.id, 'running');
     const { runtime } = parts.runtimes.resolve(job.runtime);
     const memoryMb = memoryLimit(job, runtime, parts.config);
     const result = await runJob(parts, { job, inputJson, runtime, memoryMb, clock, signal });

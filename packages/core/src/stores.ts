@@ -44,8 +44,21 @@ export interface JobSource {
    * Throws `NG_QUEUE_FAILED` when the queue cannot be reached.
    */
   receive(max: number, signal: AbortSignal): Promise<Delivery[]>;
-  /** Counts for `/status` (waiting, in flight, dead letters), by whatever names the queue has for them. */
-  stats?(): Promise<object>;
+  /** For `/status` and the metrics; asked at most once a second, and given up after two. */
+  stats?(): Promise<QueueStats>;
+}
+
+/** Counts of a queue; a source leaves out what it cannot know, and may add what is its own. May be approximate. */
+export interface QueueStats {
+  /** Messages that could be received now. */
+  readonly waiting?: number | undefined;
+  /** Messages that become visible later. */
+  readonly delayed?: number | undefined;
+  /** Messages held by a worker. */
+  readonly inFlight?: number | undefined;
+  readonly deadLetters?: number | undefined;
+  /** Age of the oldest message in milliseconds. */
+  readonly oldestAgeMs?: number | undefined;
 }
 
 /** A code object as it is now: `version` changes whenever the content may have changed (an ETag, for instance). */
@@ -84,9 +97,23 @@ export type JobState =
   | { readonly state: 'pending' | 'running' }
   | { readonly state: 'completed' | 'failed'; readonly result: Record<string, unknown> };
 
+/** Whether a job may be run now. */
+export type JobStart =
+  /** It may, and is noted as running; `end` is called once when this attempt is over, however it ended. */
+  | { readonly kind: 'run'; readonly end: () => void }
+  /** Its result is known: it must not run again. */
+  | { readonly kind: 'finished' }
+  /** Another worker runs it now. */
+  | { readonly kind: 'elsewhere' };
+
 /** Where results are published to, once per id. */
 export interface ResultStore {
-  /** Notes that a job is pending or running; never replaces a final state. */
+  /**
+   * Asked before a job is run, so that a message that comes again is not run again. Where the store cannot tell now, the
+   * answer is `run`: a job that may be run twice is better than one that waits, and its result is published once anyway.
+   */
+  begin(jobId: string): Promise<JobStart>;
+  /** Notes that a job is pending or running; never replaces a final state. A client's way to announce a job that it sends. */
   progress(jobId: string, state: 'pending' | 'running'): Promise<void>;
   /**
    * Publishes a result, once per id: returns false and changes nothing where a result of that id is already known.

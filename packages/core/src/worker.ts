@@ -8,8 +8,10 @@ import { mkdir } from 'node:fs/promises';
 import { performance } from 'node:perf_hooks';
 import { ArtifactCache } from './build/artifact-cache.js';
 import { Budget } from './concurrency/budget.js';
+import { Probe } from './concurrency/probe.js';
 import type { LoadedConfig } from './config/load-config.js';
 import type { Variables } from './config/read-variables.js';
+import { redactText } from './config/show-value.js';
 import { NanoGridError } from './errors.js';
 import { CodeCache } from './extract/code-cache.js';
 import type { ImageProgress } from './images/image-progress.js';
@@ -24,14 +26,19 @@ import { createGuardedHooks } from './plugin/guard-taps.js';
 import { createPluginHost, type PluginRegistry } from './plugin/plugin-registry.js';
 import { ContainerFactory } from './pool/container-factory.js';
 import { createDockerClient, DockerEngine } from './pool/docker-engine.js';
-import { Pool, type PoolStats } from './pool/pool.js';
+import { Pool } from './pool/pool.js';
 import { sweepOrphans } from './pool/sweep.js';
 import { workerIdentity } from './pool/worker-identity.js';
 import { checkEngine } from './preflight/check-engine.js';
 import { enforcePreflight } from './preflight/enforce-preflight.js';
+import { JobTurns } from './source/job-turns.js';
 import { UnknownFields } from './source/unknown-fields.js';
 import { WorkerLoop } from './source/worker-loop.js';
-import type { JobSource } from './stores.js';
+import type { QueueStats } from './stores.js';
+import type { WorkerHealth, WorkerState, WorkerStatus } from './worker-status.js';
+
+/** How long a part may take to say how it is, and how long its answer counts, in milliseconds. */
+const PROBE = { deadlineMs: 2_000, freshMs: 1_000, now: () => performance.now() };
 
 export interface WorkerOptions {
   readonly loaded: LoadedConfig;
@@ -47,42 +54,16 @@ export interface WorkerOptions {
   readonly onLog?: (job: Job, stream: 'stdout' | 'stderr', chunk: Buffer) => void;
 }
 
-export type WorkerState = 'new' | 'starting' | 'ready' | 'stopping' | 'stopped';
-
-/** What `/status` shows. */
-export interface WorkerStatus {
-  readonly state: WorkerState;
-  readonly version: string;
-  readonly uptimeMs: number;
-  readonly environment: string | undefined;
-  readonly activeJobs: number;
-  /** Jobs that were taken ahead (`worker.prefetch`) and wait for a slot. */
-  readonly waitingJobs: number;
-  readonly processedJobs: number;
-  readonly slots: { readonly total: number; readonly free: number };
-  readonly memoryMb: { readonly total: number; readonly free: number };
-  readonly pool: PoolStats;
-  /** What the source tells of its queue; undefined where it tells nothing, or cannot be asked now. */
-  readonly queue: object | undefined;
-  readonly codeCache: ReturnType<CodeCache['stats']>;
-  readonly artifactCache: ReturnType<ArtifactCache['stats']>;
-  readonly plugins: readonly { readonly name: string; readonly version: string }[];
-}
-
-export interface WorkerHealth {
-  readonly status: 'healthy' | 'unhealthy';
-  /** What fails, by part; empty where all is well. */
-  readonly failing: Readonly<Record<string, string>>;
-}
-
 interface Running {
   readonly plugins: PluginRegistry;
   readonly engine: DockerEngine;
   readonly pool: Pool;
   readonly parts: PipelineParts;
   readonly loop: WorkerLoop;
-  readonly source: JobSource;
   readonly slots: Budget;
+  readonly pluginHealth: Probe<Record<string, string>>;
+  readonly docker: Probe<void>;
+  readonly queue: Probe<QueueStats | undefined>;
 }
 
 export class Worker {
@@ -137,7 +118,13 @@ export class Worker {
     const { config, runtimeRegistry: runtimes } = loaded;
     const log = this.#log;
     const hooks = createGuardedHooks({ log, signal: this.#giveUp.signal });
-    const plugins = await createPluginHost({ config, hooks, log, env, plugins: loaded.plugins });
+    const status = async () => (this.#running ? await this.status() : undefined);
+    const runtimeName = (asked: string) => runtimes.find(asked)?.runtime.name;
+    const plugins = await createPluginHost({
+      ...{ config, hooks, log, env, status, runtimeName },
+      sources: loaded.sources,
+      plugins: loaded.plugins,
+    });
     const source = plugins.require('source');
     const codeStore = plugins.require('codeStore');
     const outputStore = plugins.require('outputStore');
@@ -207,7 +194,7 @@ export class Worker {
       memory,
       aiRelay,
       outputStore,
-      resultStore,
+      turns: new JobTurns(resultStore, log),
       unknownFields: new UnknownFields(log),
       log,
       imageId: async (runtime, abort) => (await factory.image(runtime, abort)).id,
@@ -224,7 +211,17 @@ export class Worker {
       process: (delivery, abort) => processDelivery(parts, delivery, abort),
     });
     this.#stops.push(() => loop.stop(config.worker.drainTimeoutMs));
-    return { plugins, engine, pool, parts, loop, slots, source };
+    return {
+      plugins,
+      engine,
+      pool,
+      parts,
+      loop,
+      slots,
+      pluginHealth: new Probe({ ...PROBE, ask: () => plugins.failing(), deadlineMs: 2 * PROBE.deadlineMs }),
+      docker: new Probe({ ...PROBE, ask: () => engine.ping() }),
+      queue: new Probe({ ...PROBE, ask: async () => await source.stats?.() }),
+    };
   }
 
   /** Takes no more jobs, lets those in flight end, removes every container. May be called at any time and twice. */
@@ -262,27 +259,37 @@ export class Worker {
     this.#become('stopped');
   }
 
-  /** Whether jobs can be taken now, and what is in the way where they cannot. */
+  /** Whether jobs can be taken now, and what is in the way where they cannot. A part that does not answer in time fails. */
   async health(): Promise<WorkerHealth> {
     const failing: Record<string, string> = {};
     const running = this.#running;
     if (this.#state !== 'ready' || !running) failing.worker = `the worker is ${this.#state}`;
     if (running) {
       const told = (part: string) => (error: unknown) => {
-        failing[part] = error instanceof Error ? error.message : String(error);
+        failing[part] = redactText(error instanceof Error ? error.message : String(error));
       };
       if (running.loop.failure) told('source')(running.loop.failure);
-      const [parts] = await Promise.all([running.plugins.health(), running.engine.ping().catch(told('docker'))]);
-      for (const { plugin, healthy, message } of parts) if (!healthy) failing[plugin] = message ?? 'unhealthy';
+      await Promise.all([
+        running.pluginHealth.ask().then((parts) => Object.assign(failing, parts), told('plugins')),
+        running.docker.ask().catch(told('docker')),
+      ]);
     }
     return { status: Object.keys(failing).length === 0 ? 'healthy' : 'unhealthy', failing };
   }
 
-  /** Throws `NG_INTERNAL` before the worker has started. */
+  /** Answers within seconds, whatever hangs. Throws `NG_INTERNAL` before the worker has started. */
   async status(): Promise<WorkerStatus> {
     const running = this.#running;
     if (!running) throw new NanoGridError('NG_INTERNAL', `the worker is ${this.#state}`);
-    const { parts, pool, loop, slots, source } = running;
+    const { parts, pool, loop, slots } = running;
+    const [{ failing }, [queue, queueFailure]] = await Promise.all([
+      this.health(),
+      running.queue.ask().then(
+        (stats) => [stats, {}] as const,
+        (error: unknown) =>
+          [undefined, { queue: redactText(error instanceof Error ? error.message : String(error)) }] as const,
+      ),
+    ]);
     return {
       state: this.#state,
       version: coreVersion(),
@@ -294,10 +301,12 @@ export class Worker {
       slots: { total: slots.total, free: slots.free },
       memoryMb: { total: parts.memory.total, free: parts.memory.free },
       pool: pool.stats(),
-      queue: await source.stats?.().catch(() => undefined),
+      queue,
       codeCache: parts.codeCache.stats(),
       artifactCache: parts.artifacts.stats(),
       plugins: this.#options.loaded.plugins.map(({ name, version }) => ({ name, version })),
+      metrics: running.plugins.figures(),
+      failing: { ...failing, ...queueFailure },
     };
   }
 

@@ -29,7 +29,7 @@ export interface LocalQueueOptions {
 
 export interface QueueStats {
   /** Messages that `receive` would deliver now. */
-  readonly ready: number;
+  readonly waiting: number;
   /** Messages that become ready later. */
   readonly delayed: number;
   /** Messages held by a consumer. */

@@ -4,6 +4,7 @@ import {
   type Dialect,
   encodeResult,
   type JobResult,
+  type JobStart,
   type JobState,
   NanoGridError,
   type ResultStore,
@@ -57,11 +58,28 @@ export class LocalResults implements ResultStore {
     this.#ttlMs = options.resultTtlMs ?? 3_600_000;
   }
 
+  /**
+   * Never `elsewhere`: what two workers of this machine could both run is a second message with the same id, and of
+   * their results one is published.
+   */
+  async begin(jobId: string): Promise<JobStart> {
+    return (await this.#note(jobId, 'running')) ? { kind: 'run', end: () => {} } : { kind: 'finished' };
+  }
+
   async progress(jobId: string, state: 'pending' | 'running'): Promise<void> {
-    await this.#attempt("note a job's progress", () => {
+    await this.#note(jobId, state);
+  }
+
+  /** False where a result is known. */
+  #note(jobId: string, state: 'pending' | 'running'): Promise<boolean> {
+    return this.#attempt("note a job's progress", () => {
       const now = this.#clock.wallMs();
-      this.#table.progress(jobId, state, now + this.#ttlMs, now);
-      this.#expire(now);
+      // Together: where the second write fails and both are done again, the first one's answer counts.
+      return this.#database.transaction(() => {
+        const isOpen = this.#table.progress(jobId, state, now + this.#ttlMs, now);
+        this.#expire(now);
+        return isOpen;
+      });
     });
   }
 

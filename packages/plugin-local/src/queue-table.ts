@@ -111,10 +111,10 @@ export class QueueTable {
     });
   }
 
-  counts(now: number): { ready: number; delayed: number; inFlight: number; deadLetters: number } {
-    const counts = { ready: 0, delayed: 0, inFlight: 0, deadLetters: this.#s.deadCount.get<[number]>()?.[0] ?? 0 };
+  counts(now: number): { waiting: number; delayed: number; inFlight: number; deadLetters: number } {
+    const counts = { waiting: 0, delayed: 0, inFlight: 0, deadLetters: this.#s.deadCount.get<[number]>()?.[0] ?? 0 };
     for (const [state, isDue, count] of this.#s.count.all<[number, number, number]>(now)) {
-      if (isDue === 1) counts.ready += count;
+      if (isDue === 1) counts.waiting += count;
       else if (state === 1) counts.delayed += count;
       else counts.inFlight += count;
     }

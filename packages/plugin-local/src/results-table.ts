@@ -20,8 +20,9 @@ export class ResultsTable {
     };
   }
 
-  progress(jobId: string, state: 'pending' | 'running', expiresAt: number, now: number): void {
-    this.#s.progress.run(jobId, state, expiresAt, now);
+  /** False where a result of that id is known. */
+  progress(jobId: string, state: 'pending' | 'running', expiresAt: number, now: number): boolean {
+    return this.#s.progress.run(jobId, state, expiresAt, now) > 0;
   }
 
   /** False where a result of that id is known. One statement: the result and the final state are written together. */

@@ -28,6 +28,7 @@ function delivery(attempt: number) {
 
 const rows: [Outcome['kind'], Outcome, number, unknown[]][] = [
   ['published', { kind: 'published', result: {} as JobResult }, 1, ['ack']],
+  ['known', { kind: 'known' }, 2, ['ack']],
   ['unreadable', { kind: 'unreadable', error }, 1, ['deadLetter', 'no']],
   ['retry', { kind: 'retry', error }, 1, ['release', 1000]],
   ['retry', { kind: 'retry', error }, 3, ['release', 4000]],

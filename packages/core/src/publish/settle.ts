@@ -7,8 +7,10 @@ import type { Delivery } from '../stores.js';
 
 /** How a job's processing ended. */
 export type Outcome =
-  /** A result is published, or was before: the message is done with. */
+  /** A result is safe with every required sink: the message is done with. */
   | { readonly kind: 'published'; readonly result: Readonly<JobResult> }
+  /** The job's result was known before it was run. */
+  | { readonly kind: 'known' }
   /** No valid job and nobody to answer. */
   | { readonly kind: 'unreadable'; readonly error: NanoGridError }
   /** Trouble of the platform: another attempt, later. */
@@ -32,6 +34,7 @@ export function retryDelayMs(attempt: number, random: () => number = Math.random
 export async function settle(delivery: Delivery, outcome: Outcome, random?: () => number): Promise<void> {
   switch (outcome.kind) {
     case 'published':
+    case 'known':
       return delivery.ack();
     case 'unreadable':
       return delivery.deadLetter(outcome.error.message);
