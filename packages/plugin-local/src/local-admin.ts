@@ -17,11 +17,11 @@ export class LocalAdmin implements QueueAdmin {
   }
 
   async inspect(): Promise<QueueReport> {
-    const { ready, inFlight, delayed, deadLetters } = await this.#queue.stats();
+    const { waiting, inFlight, delayed, deadLetters } = await this.#queue.stats();
     const [oldest] = await this.#queue.waiting(1);
     return {
       name: this.#name,
-      waiting: ready,
+      waiting,
       inFlight,
       delayed,
       oldestAgeMs: oldest === undefined ? undefined : Math.max(0, Date.now() - oldest.sentAt),

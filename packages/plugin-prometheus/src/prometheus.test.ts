@@ -24,6 +24,7 @@ const status: WorkerStatus = {
   uptimeMs: 1_000,
   environment: 'production',
   activeJobs: 3,
+  waitingJobs: 0,
   processedJobs: 9,
   slots: { total: 4, free: 1 },
   memoryMb: { total: 1_024, free: 256 },
