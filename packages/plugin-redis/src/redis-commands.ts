@@ -68,6 +68,11 @@ export class RedisCommands {
     await this.#run('Giving up a job in', 'ngRelease', [claimKey(jobId)], [owner]);
   }
 
+  /** Throws where the server takes no writes. Leaves nothing behind. */
+  async tryWrite(): Promise<void> {
+    await this.#link.call('Writing to', (client) => client.set(claimKey('~health'), '1', 'PX', 1));
+  }
+
   async get(jobId: string): Promise<JobState | undefined> {
     const body = await this.#get(resultKey(jobId));
     if (body !== null) return { state: stateOf(body) ?? 'failed', result: JSON.parse(body) };
