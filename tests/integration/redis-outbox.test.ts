@@ -138,6 +138,19 @@ describe('a server that takes no writes', () => {
     await results.health();
   });
 
+  test('is healthy again when it takes them, also where no job comes to try it', async () => {
+    const server = await startServer();
+    const admin = new Redis({ host: server.host, port: server.port });
+    onTestFinished(() => admin.disconnect());
+    const results = await makeStore(server, { outbox: { directory: await makeFolder() } });
+    await admin.config('SET', 'maxmemory', '1');
+    await results.progress('a', 'running');
+    await expect(results.health()).rejects.toThrow('OOM');
+    await admin.config('SET', 'maxmemory', '0');
+    await results.health();
+    expect(results.stats()).toMatchObject({ connected: true });
+  });
+
   test('as a replica: results wait on disk until it is the primary', async () => {
     const server = await startServer();
     const admin = new Redis({ host: server.host, port: server.port });

@@ -1,5 +1,6 @@
 /** Stores of results for the tests of Redis: made on a server, closed with the test. Owns what it made until then. */
 
+import { setMaxListeners } from 'node:events';
 import { mkdtemp, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
@@ -17,8 +18,10 @@ export async function makeFolder(): Promise<string> {
 
 type Connection = RedisResultsOptions['connection'];
 
+type Place = { readonly host: string; readonly port: number } & Partial<Pick<RedisServer, 'password' | 'ca'>>;
+
 /** How a store reaches a server. */
-export function connectionTo(server: Pick<RedisServer, 'host' | 'port'> & Partial<RedisServer>): Connection {
+export function connectionTo(server: Place): Connection {
   const { host, port, password, ca } = server;
   const tls = ca === undefined ? { tls: false } : { tls: true, tlsOptions: { ca } };
   return { host, port, db: 0, commandTimeoutMs: 1_000, ...tls, ...(password === undefined ? {} : { password }) };
@@ -26,7 +29,7 @@ export function connectionTo(server: Pick<RedisServer, 'host' | 'port'> & Partia
 
 /** A store, open; `connection` replaces parts of how the server is reached. */
 export async function makeStore(
-  server: Parameters<typeof connectionTo>[0],
+  server: Place,
   {
     connection,
     ...options
@@ -44,3 +47,5 @@ export async function makeStore(
 
 /** A signal that never aborts. */
 export const never: AbortSignal = new AbortController().signal;
+// Thousands of waits listen to it.
+setMaxListeners(0, never);
