@@ -7,7 +7,7 @@ import type { Interruption } from './interruption.js';
 export type OutputStream = NodeJS.WritableStream & { readonly isTTY?: boolean; readonly columns?: number };
 
 export interface Io {
-  readonly stdin: Readable;
+  readonly stdin: Readable & { readonly isTTY?: boolean };
   /** Results, and nothing else. */
   readonly stdout: OutputStream;
   /** Everything that is written for a person. */
