@@ -7,6 +7,7 @@ import {
   SQSClient,
   type SQSClientConfig,
 } from '@aws-sdk/client-sqs';
+import { defaultProvider } from '@aws-sdk/credential-provider-node';
 import { type ClientOptions, clientConfig } from '@nanogrid/aws-common';
 import { SqsFailure, sqsFailure } from './sqs-failure.js';
 
@@ -62,7 +63,7 @@ export class SqsQueue {
     } catch (error) {
       const failure = error instanceof SqsFailure ? error : sqsFailure(error, this.context(action));
       if (failure.kind !== 'receipt') this.#failures.set(action, { failure, at: performance.now() });
-      // Credentials are read once by each client; those that were refused may have been replaced.
+      // A client reads its credentials once; those that were refused may have been replaced.
       if (failure.kind === 'credentials') this.#disconnect();
       throw failure;
     }
@@ -101,6 +102,8 @@ export class SqsQueue {
       maxAttempts,
       // Otherwise requests would go to the host of the queue's URL.
       useQueueUrlAsEndpoint: endpoint === undefined,
+      // The SDK would remember what it read of the shared files for as long as the process lives.
+      credentials: defaultProvider({ ignoreCache: true }),
     };
     this.#client ??= new SQSClient(config);
     return this.#client;
