@@ -8,6 +8,8 @@ const SOURCE = /\.(?:ts|mts|js|mjs)$/;
 const TEST = /\.test\./;
 const IMPORT = /(?<![.\w])(?:from|import)\s*\(?\s*"(\d+)"/g;
 const CORE = '@nanogrid/core';
+/** What the plugins of AWS's services share. */
+const AWS_COMMON = '@nanogrid/aws-common';
 /** Runs a whole worker, with the embedded twins; no worker ever loads it. */
 const TESTKIT = 'runtime-testkit';
 
@@ -48,7 +50,12 @@ function reasonInside(root, home, file, specifier) {
   if (isOwn(specifier)) {
     if (isDeep(specifier)) return 'is no public entry of its package';
     if (home === 'core') return 'is imported by core, which imports no other package';
-    if (/^(?:runtime|plugin)-/.test(home) && home !== TESTKIT && specifier !== CORE && !isTestkit(file, specifier)) {
+    if (
+      /^(?:runtime|plugin)-/.test(home) &&
+      home !== TESTKIT &&
+      ![CORE, AWS_COMMON].includes(specifier) &&
+      !isTestkit(file, specifier)
+    ) {
       return `is imported by ${home}, which may import ${CORE} only`;
     }
   }

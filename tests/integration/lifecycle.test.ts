@@ -131,7 +131,7 @@ describe('stopping', () => {
       .poll(async () => (await worker.worker.status()).pool.runtimes.shell?.busy, { timeout: 10_000 })
       .toBe(1);
     await worker.worker.stop();
-    expect(await worker.client.queue.stats()).toMatchObject({ ready: 1, inFlight: 0 });
+    expect(await worker.client.queue.stats()).toMatchObject({ waiting: 1, inFlight: 0 });
     expect(await containersOf(process.pid)).toEqual([]);
     await worker.close();
   });

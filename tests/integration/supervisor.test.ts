@@ -69,7 +69,7 @@ describe.concurrent('the first process of a container', () => {
     expect(await worker.result(id)).toMatchObject({ status: 'SUCCESS', stdout: 'done\n', attempt: 2 });
     await gone(expect, 'killed', [name]);
     await expect.poll(async () => (await worker.worker.status()).activeJobs, { timeout: 10_000 }).toBe(0);
-    expect(await worker.client.queue.stats()).toMatchObject({ ready: 0, inFlight: 0 });
+    expect(await worker.client.queue.stats()).toMatchObject({ waiting: 0, inFlight: 0 });
   });
 
   test('stopped while a job runs: given up soon after the deadline, removed, and the job is run again', async ({

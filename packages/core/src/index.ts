@@ -5,9 +5,10 @@ export { defineConfig } from './config/define-config.js';
 export { editorSchema, editorSchemaText } from './config/editor-schema.js';
 export { CONFIG_FILE_NAMES } from './config/find-config.js';
 export { type LoadConfigOptions, type LoadedConfig, loadConfig } from './config/load-config.js';
-export { printConfig } from './config/print-config.js';
+export { printConfig, secretValues } from './config/print-config.js';
 export type { Variables } from './config/read-variables.js';
 export { renderConfigReference } from './config/render-config-reference.js';
+export { looksSecret, REDACTED, redactText } from './config/show-value.js';
 export type { NanoGridConfig, PackageEntry, Settings } from './config/user-config.js';
 export { ERROR_CODES, type ErrorCode, type ErrorSide, NanoGridError, type NanoGridErrorOptions } from './errors.js';
 export type { ExecSpec, WorkFileRequest } from './exec/exec-spec.js';
@@ -29,11 +30,23 @@ export {
   type PluginOptionsInput,
 } from './plugin/define-plugin.js';
 export { createGuardedHooks } from './plugin/guard-taps.js';
-export type { JsonSchema, Lifecycle, Plugin, PluginFactory, PluginHost, Services } from './plugin/plugin.js';
+export type {
+  Diagnostic,
+  JsonSchema,
+  Lifecycle,
+  Plugin,
+  PluginFactory,
+  PluginHost,
+  PluginMetric,
+  PluginScope,
+  Services,
+} from './plugin/plugin.js';
+export type { PluginFigure } from './plugin/plugin-metrics.js';
 export { createPluginHost, PluginRegistry } from './plugin/plugin-registry.js';
 export type { ContainerListing, EngineInfo } from './pool/container-engine.js';
 export { createDockerClient, DockerEngine } from './pool/docker-engine.js';
 export type { PoolStats } from './pool/pool.js';
+export { isGone, type WorkerIdentity, workerIdentity } from './pool/worker-identity.js';
 export { checkEngine } from './preflight/check-engine.js';
 export type { Finding } from './preflight/finding.js';
 export { encodeResult } from './publish/encode-result.js';
@@ -61,5 +74,19 @@ export type {
 } from './runtime/runtime.js';
 export { RuntimeRegistry } from './runtime/runtime-registry.js';
 export { type DecodedMessage, decodeMessage } from './source/decode-message.js';
-export type { CodeStore, CodeVersion, Delivery, JobSource, JobState, OutputStore, ResultStore } from './stores.js';
-export { Worker, type WorkerHealth, type WorkerOptions, type WorkerState, type WorkerStatus } from './worker.js';
+export type {
+  CodeStore,
+  CodeVersion,
+  Delivery,
+  JobSource,
+  JobStart,
+  JobState,
+  OutputStore,
+  PeekedMessage,
+  QueueAdmin,
+  QueueReport,
+  QueueStats,
+  ResultStore,
+} from './stores.js';
+export { Worker, type WorkerOptions } from './worker.js';
+export type { WorkerHealth, WorkerState, WorkerStatus } from './worker-status.js';

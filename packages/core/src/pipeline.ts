@@ -10,15 +10,14 @@ import type { JobRun } from './job-run.js';
 import type { PipelineParts } from './pipeline-parts.js';
 import { withContainer } from './pool/with-container.js';
 import { earlyResult } from './publish/error-result.js';
-import { noteRunning } from './publish/note-running.js';
 import { PhaseClock } from './publish/phase-clock.js';
 import { publishFailure, publishRejection, publishResult } from './publish/publish-result.js';
-import { type Outcome, settle } from './publish/settle.js';
+import type { Outcome } from './publish/settle.js';
 import type { JobResult } from './result.js';
 import { type DecodedMessage, decodeMessage } from './source/decode-message.js';
 import type { Delivery } from './stores.js';
 
-/** Takes one delivery from decoding to settlement. `signal` hands the job back, `aside` lets it wait without its slot. Throws only when the queue cannot be told. */
+/** Takes one delivery from decoding to its outcome, of which the queue is then told. `signal` hands the job back, `aside` lets it wait without its slot. */
 export async function processDelivery(
   parts: PipelineParts,
   delivery: Delivery,
@@ -27,11 +26,10 @@ export async function processDelivery(
 ): Promise<Outcome> {
   const clock = new PhaseClock(parts.now, delivery.sentAt === undefined ? 0 : Date.now() - delivery.sentAt);
   const message = decodeMessage(delivery.body, delivery, parts.config);
-  const outcome = message.ok
-    ? await attempt(parts, message, clock, signal, aside)
-    : await publishRejection(parts, message, delivery, clock, signal);
-  await settle(delivery, outcome);
-  return outcome;
+  if (message.ok) parts.jobs.accept(message.job, clock.phases.queue);
+  return message.ok
+    ? parts.turns.take(message.job, signal, () => attempt(parts, message, clock, signal, aside))
+    : publishRejection(parts, message, delivery, clock, signal);
 }
 
 async function attempt(
@@ -42,16 +40,13 @@ async function attempt(
   aside: JobRun['aside'],
 ): Promise<Outcome> {
   parts.unknownFields.report(unknownFields, job.id);
-  const noted = noteRunning(parts, job);
   try {
     const { runtime } = parts.runtimes.resolve(job.runtime);
     if (ignoresHandler(job, runtime)) parts.unknownFields.reportHandler(job.handler, runtime.name, job.id);
     const memoryMb = memoryLimit(job, runtime, parts.config);
     const result = await runJob(parts, { job, inputJson, runtime, memoryMb, clock, signal, aside });
-    await noted;
     return await publishResult(parts, result, job, signal);
   } catch (error) {
-    await noted;
     if (signal.aborted && !job.lastAttempt) return { kind: 'handed-back' };
     return publishFailure(parts, NanoGridError.from(error, 'NG_INTERNAL'), job, clock, signal);
   }
@@ -64,9 +59,11 @@ async function runJob(parts: PipelineParts, run: JobRun): Promise<JobResult> {
   const answer = await hooks.beforeFetch.promise(job);
   if (answer !== undefined) return earlyResult(job, answer, clock.phases, memoryMb);
 
+  parts.jobs.enter('fetch');
   const lease = await parts.codeCache.acquire({ ref: job.code, runtime: run.runtime }, run.signal);
   clock.set('fetch', lease.timings.fetchMs);
   clock.set('extract', lease.timings.extractMs);
+  parts.jobs.enter('acquire');
   try {
     await hooks.afterExtract.promise(job, lease.code);
     const spec = await hooks.beforeExec.promise(buildSpec(run, lease.code, parts.config), job);
@@ -74,6 +71,7 @@ async function runJob(parts: PipelineParts, run: JobRun): Promise<JobResult> {
       withContainer(parts, run, program, spec, async (container) => {
         const { result, report, outputs } = await execute(parts, run, container, spec);
         const enriched = await hooks.afterExec.promise(result, report, job);
+        parts.jobs.enter('collect');
         return collect(enriched, outputs, clock);
       }),
     );

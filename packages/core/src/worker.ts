@@ -8,13 +8,16 @@ import { mkdir } from 'node:fs/promises';
 import { performance } from 'node:perf_hooks';
 import { ArtifactCache } from './build/artifact-cache.js';
 import { Budget } from './concurrency/budget.js';
+import { Probe } from './concurrency/probe.js';
 import type { LoadedConfig } from './config/load-config.js';
 import type { Variables } from './config/read-variables.js';
+import { redactText } from './config/show-value.js';
 import { NanoGridError } from './errors.js';
 import { CodeCache } from './extract/code-cache.js';
 import type { ImageProgress } from './images/image-progress.js';
 import { ImageStore } from './images/image-store.js';
 import type { Job } from './job.js';
+import { JobContext } from './job-context.js';
 import { type Logger, silentLogger } from './logger.js';
 import { AiRelay } from './network/ai-relay.js';
 import { processDelivery } from './pipeline.js';
@@ -25,14 +28,19 @@ import { createPluginHost, type PluginRegistry } from './plugin/plugin-registry.
 import { ContainerFactory } from './pool/container-factory.js';
 import { createDockerClient, DockerEngine } from './pool/docker-engine.js';
 import { FaultPacer } from './pool/fault-pacer.js';
-import { Pool, type PoolStats } from './pool/pool.js';
+import { Pool } from './pool/pool.js';
 import { sweepOrphans } from './pool/sweep.js';
 import { workerIdentity } from './pool/worker-identity.js';
 import { checkEngine } from './preflight/check-engine.js';
 import { enforcePreflight } from './preflight/enforce-preflight.js';
+import { JobTurns } from './source/job-turns.js';
 import { UnknownFields } from './source/unknown-fields.js';
 import { WorkerLoop } from './source/worker-loop.js';
-import type { JobSource } from './stores.js';
+import type { QueueStats } from './stores.js';
+import type { WorkerHealth, WorkerState, WorkerStatus } from './worker-status.js';
+
+/** How long a part may take to say how it is, and how long its answer counts, in milliseconds. */
+const PROBE = { deadlineMs: 2_000, freshMs: 1_000, now: () => performance.now() };
 
 /** Most jobs that wait, without a slot, for containers that are delayed. */
 const WAITING_PER_SLOT = 4;
@@ -51,47 +59,22 @@ export interface WorkerOptions {
   readonly onLog?: (job: Job, stream: 'stdout' | 'stderr', chunk: Buffer) => void;
 }
 
-export type WorkerState = 'new' | 'starting' | 'ready' | 'stopping' | 'stopped';
-
-/** What `/status` shows. */
-export interface WorkerStatus {
-  readonly state: WorkerState;
-  readonly version: string;
-  readonly uptimeMs: number;
-  readonly environment: string | undefined;
-  readonly activeJobs: number;
-  readonly processedJobs: number;
-  readonly slots: { readonly total: number; readonly free: number };
-  readonly memoryMb: { readonly total: number; readonly free: number };
-  readonly pool: PoolStats;
-  /** Jobs that wait, without a slot, since their function loses its containers again and again. */
-  readonly delayedJobs: number;
-  /** What the source tells of its queue; undefined where it tells nothing, or cannot be asked now. */
-  readonly queue: object | undefined;
-  readonly codeCache: ReturnType<CodeCache['stats']>;
-  readonly artifactCache: ReturnType<ArtifactCache['stats']>;
-  readonly plugins: readonly { readonly name: string; readonly version: string }[];
-}
-
-export interface WorkerHealth {
-  readonly status: 'healthy' | 'unhealthy';
-  /** What fails, by part; empty where all is well. */
-  readonly failing: Readonly<Record<string, string>>;
-}
-
 interface Running {
   readonly plugins: PluginRegistry;
   readonly engine: DockerEngine;
   readonly pool: Pool;
   readonly parts: PipelineParts;
   readonly loop: WorkerLoop;
-  readonly source: JobSource;
   readonly slots: Budget;
+  readonly pluginHealth: Probe<Record<string, string>>;
+  readonly docker: Probe<void>;
+  readonly queue: Probe<QueueStats | undefined>;
 }
 
 export class Worker {
   readonly #options: WorkerOptions;
   readonly #log: Logger;
+  readonly #jobs: JobContext;
   readonly #startedAt = performance.now();
   #state: WorkerState = 'new';
   #running: Running | undefined;
@@ -105,7 +88,8 @@ export class Worker {
 
   constructor(options: WorkerOptions) {
     this.#options = options;
-    this.#log = options.log ?? silentLogger;
+    this.#jobs = new JobContext(options.log ?? silentLogger, PROBE.now);
+    this.#log = this.#jobs.log;
   }
 
   get state(): WorkerState {
@@ -141,7 +125,13 @@ export class Worker {
     const { config, runtimeRegistry: runtimes } = loaded;
     const log = this.#log;
     const hooks = createGuardedHooks({ log, signal: this.#giveUp.signal });
-    const plugins = await createPluginHost({ config, hooks, log, env, plugins: loaded.plugins });
+    const status = async () => (this.#running ? await this.status() : undefined);
+    const runtimeName = (asked: string) => runtimes.find(asked)?.runtime.name;
+    const plugins = await createPluginHost({
+      ...{ config, hooks, log, env, status, runtimeName },
+      sources: loaded.sources,
+      plugins: loaded.plugins,
+    });
     const source = plugins.require('source');
     const codeStore = plugins.require('codeStore');
     const outputStore = plugins.require('outputStore');
@@ -190,7 +180,9 @@ export class Worker {
       diskMb: config.sandbox.diskMb,
       sizeOf: ({ name, pool: { size } = {} }) => sizeOf(name, size),
       nameContainer: (runtime) => factory.name(runtime),
-      startContainer: (runtime, container) => factory.start(runtime, container),
+      // Its streams outlive the job that it may be made for.
+      startContainer: (runtime, container) => this.#jobs.outside(() => factory.start(runtime, container)),
+      inBackground: (work) => this.#jobs.outside(work),
       log,
       now,
     });
@@ -214,8 +206,9 @@ export class Worker {
       memory,
       aiRelay,
       outputStore,
-      resultStore,
+      turns: new JobTurns(resultStore, log),
       unknownFields: new UnknownFields(log),
+      jobs: this.#jobs,
       log,
       imageId: async (runtime, abort) => (await factory.image(runtime, abort)).id,
       now,
@@ -225,18 +218,41 @@ export class Worker {
       source,
       slots,
       log,
+      prefetch: config.worker.prefetch,
       giveUp: this.#giveUp,
+      jobs: this.#jobs,
+      now,
       process: (delivery, abort, aside) => processDelivery(parts, delivery, abort, aside),
     });
     this.#stops.push(() => loop.stop(config.worker.drainTimeoutMs));
     this.#stops.push(() => pacer.close());
-    return { plugins, engine, pool, parts, loop, slots, source };
+    return {
+      plugins,
+      engine,
+      pool,
+      parts,
+      loop,
+      slots,
+      pluginHealth: new Probe({ ...PROBE, ask: () => plugins.failing(), deadlineMs: 2 * PROBE.deadlineMs }),
+      docker: new Probe({ ...PROBE, ask: () => engine.ping() }),
+      queue: new Probe({ ...PROBE, ask: async () => await source.stats?.() }),
+    };
   }
 
   /** Takes no more jobs, lets those in flight end, removes every container. May be called at any time and twice. */
   stop(): Promise<void> {
     this.#stopping ??= this.#stop();
     return this.#stopping;
+  }
+
+  /**
+   * Cuts a stop short: kills the jobs in flight and hands their messages back at once. Resolves when the queue has been
+   * told, at the latest after ten seconds; `stop` goes on to remove the containers. May be called at any time.
+   */
+  async handBack(): Promise<void> {
+    this.#giveUp.abort(new Error('the worker stops'));
+    this.stop().catch(() => {});
+    await this.#running?.loop.stop(0);
   }
 
   async #stop(): Promise<void> {
@@ -258,42 +274,55 @@ export class Worker {
     this.#become('stopped');
   }
 
-  /** Whether jobs can be taken now, and what is in the way where they cannot. */
+  /** Whether jobs can be taken now, and what is in the way where they cannot. A part that does not answer in time fails. */
   async health(): Promise<WorkerHealth> {
     const failing: Record<string, string> = {};
     const running = this.#running;
     if (this.#state !== 'ready' || !running) failing.worker = `the worker is ${this.#state}`;
     if (running) {
       const told = (part: string) => (error: unknown) => {
-        failing[part] = error instanceof Error ? error.message : String(error);
+        failing[part] = redactText(error instanceof Error ? error.message : String(error));
       };
       if (running.loop.failure) told('source')(running.loop.failure);
-      const [parts] = await Promise.all([running.plugins.health(), running.engine.ping().catch(told('docker'))]);
-      for (const { plugin, healthy, message } of parts) if (!healthy) failing[plugin] = message ?? 'unhealthy';
+      await Promise.all([
+        running.pluginHealth.ask().then((parts) => Object.assign(failing, parts), told('plugins')),
+        running.docker.ask().catch(told('docker')),
+      ]);
     }
     return { status: Object.keys(failing).length === 0 ? 'healthy' : 'unhealthy', failing };
   }
 
-  /** Throws `NG_INTERNAL` before the worker has started. */
+  /** Answers within seconds, whatever hangs. Throws `NG_INTERNAL` before the worker has started. */
   async status(): Promise<WorkerStatus> {
     const running = this.#running;
     if (!running) throw new NanoGridError('NG_INTERNAL', `the worker is ${this.#state}`);
-    const { parts, pool, loop, slots, source } = running;
+    const { parts, pool, loop, slots } = running;
+    const [{ failing }, [queue, queueFailure]] = await Promise.all([
+      this.health(),
+      running.queue.ask().then(
+        (stats) => [stats, {}] as const,
+        (error: unknown) =>
+          [undefined, { queue: redactText(error instanceof Error ? error.message : String(error)) }] as const,
+      ),
+    ]);
     return {
       state: this.#state,
       version: coreVersion(),
       uptimeMs: Math.round(performance.now() - this.#startedAt),
       environment: parts.config.environment,
       activeJobs: loop.activeJobs,
+      waitingJobs: loop.waitingJobs,
       processedJobs: loop.processedJobs,
       slots: { total: slots.total, free: slots.free },
       memoryMb: { total: parts.memory.total, free: parts.memory.free },
       pool: pool.stats(),
       delayedJobs: parts.pacer.waiting,
-      queue: await source.stats?.().catch(() => undefined),
+      queue,
       codeCache: parts.codeCache.stats(),
       artifactCache: parts.artifacts.stats(),
       plugins: this.#options.loaded.plugins.map(({ name, version }) => ({ name, version })),
+      metrics: running.plugins.figures(),
+      failing: { ...failing, ...queueFailure },
     };
   }
 

@@ -100,7 +100,7 @@ test(
     const children = Array.from({ length: 4 }, () => runChild({ directory }, script));
     await Promise.all(children.map((child) => child.printed(1)));
     const { queue } = await makeLocal({ directory });
-    expect(await queue.stats()).toMatchObject({ ready: 4 });
+    expect(await queue.stats()).toMatchObject({ waiting: 4 });
   },
   CHILD_TEST_MS,
 );
@@ -125,7 +125,7 @@ test('waits for another writer without standing still', async () => {
   other.exec('COMMIT');
   await sent;
   other.close();
-  expect(await queue.stats()).toMatchObject({ ready: 1 });
+  expect(await queue.stats()).toMatchObject({ waiting: 1 });
 });
 
 test(
@@ -141,7 +141,7 @@ test(
     );
     await hog.printed(1);
     for (let index = 0; index < 50; index += 1) await queue.send(String(index));
-    expect(await queue.stats()).toMatchObject({ ready: 50 });
+    expect(await queue.stats()).toMatchObject({ waiting: 50 });
   },
   CHILD_TEST_MS,
 );

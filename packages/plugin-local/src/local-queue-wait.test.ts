@@ -61,7 +61,7 @@ test('a wait ends empty after its time, and promptly when aborted', async () => 
   await aborted;
   await long.queue.send('kept');
   expect(await long.queue.receive(1, abort.signal)).toEqual([]);
-  expect(await long.queue.stats()).toMatchObject({ ready: 1 });
+  expect(await long.queue.stats()).toMatchObject({ waiting: 1 });
 });
 
 test('an abort while another process writes takes nothing', async () => {
@@ -95,7 +95,7 @@ test('many consumers of one process share the messages', async () => {
   for (let index = 0; index < 500; index += 1) await queue.send(String(index));
   await Promise.all(consumers);
   expect(new Set(seen).size).toBe(500);
-  expect(await queue.stats()).toMatchObject({ ready: 0, inFlight: 0 });
+  expect(await queue.stats()).toMatchObject({ waiting: 0, inFlight: 0 });
 });
 
 test(
@@ -155,7 +155,7 @@ test(
     expect(seen).toHaveLength(total);
     expect(new Set(seen).size).toBe(total);
     expect(seen.every((line) => line.endsWith(' 1'))).toBe(true);
-    expect(await local.queue.stats()).toMatchObject({ ready: 0, inFlight: 0, delayed: 1, deadLetters: 0 });
+    expect(await local.queue.stats()).toMatchObject({ waiting: 0, inFlight: 0, delayed: 1, deadLetters: 0 });
   },
   CHILD_TEST_MS,
 );
@@ -181,7 +181,7 @@ test(
     const { value, ms } = await timed(queue.receive(2, never));
     expect(value).toMatchObject([{ body: 'doomed', attempt: 2 }]);
     expect(ms).toBeLessThan(10_000);
-    expect(await queue.stats()).toMatchObject({ ready: 0, inFlight: 2 });
+    expect(await queue.stats()).toMatchObject({ waiting: 0, inFlight: 2 });
     const locks = readdirSync(join(directory, 'consumers')).filter((name) => !name.endsWith('-journal'));
     expect(locks).toHaveLength(2);
   },

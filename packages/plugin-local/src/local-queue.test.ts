@@ -79,9 +79,9 @@ test.each<[string, (stale: Delivery) => Promise<void>]>([
   clock.uptime += 1_000;
   const [newer] = await queue.receive(1, never);
   if (stale !== undefined) await settle(stale);
-  expect(await queue.stats()).toMatchObject({ ready: 0, inFlight: 1, deadLetters: 0 });
+  expect(await queue.stats()).toMatchObject({ waiting: 0, inFlight: 1, deadLetters: 0 });
   await newer?.ack();
-  expect(await queue.stats()).toMatchObject({ ready: 0, inFlight: 0, deadLetters: 0 });
+  expect(await queue.stats()).toMatchObject({ waiting: 0, inFlight: 0, deadLetters: 0 });
 });
 
 test('a late acknowledgement counts while nobody else has the message', async () => {
@@ -102,7 +102,7 @@ test('the first settlement wins', async () => {
   await delivery?.ack();
   await delivery?.deadLetter('too late');
   await delivery?.extend(10_000);
-  expect(await queue.stats()).toMatchObject({ ready: 1, inFlight: 0, deadLetters: 0 });
+  expect(await queue.stats()).toMatchObject({ waiting: 1, inFlight: 0, deadLetters: 0 });
 });
 
 test('the last delivery says so; unsettled or released it ends among the dead letters, from where it is sent again', async () => {
@@ -140,18 +140,18 @@ test('the last delivery says so; unsettled or released it ends among the dead le
 test('counts what waits, is delayed, in flight and dead, and purges', async () => {
   const clock = new ManualClock();
   const { queue } = await makeLocal({ clock });
-  expect(await queue.stats()).toEqual({ ready: 0, delayed: 0, inFlight: 0, deadLetters: 0, oldestAgeMs: undefined });
+  expect(await queue.stats()).toEqual({ waiting: 0, delayed: 0, inFlight: 0, deadLetters: 0, oldestAgeMs: undefined });
   await queue.sendBatch(['a', 'b', 'c', 'd']);
   await queue.send('e', { delayMs: 10_000 });
   const [a] = await queue.receive(2, never);
   await a?.deadLetter('bad');
   clock.wall += 500;
-  expect(await queue.stats()).toEqual({ ready: 2, delayed: 1, inFlight: 1, deadLetters: 1, oldestAgeMs: 500 });
+  expect(await queue.stats()).toEqual({ waiting: 2, delayed: 1, inFlight: 1, deadLetters: 1, oldestAgeMs: 500 });
   clock.uptime += 10_000;
-  expect(await queue.stats()).toMatchObject({ ready: 3, delayed: 0 });
+  expect(await queue.stats()).toMatchObject({ waiting: 3, delayed: 0 });
   expect(await queue.purge()).toBe(4);
   expect(await queue.purge('deadLetters')).toBe(1);
-  expect(await queue.stats()).toMatchObject({ ready: 0, delayed: 0, inFlight: 0, deadLetters: 0 });
+  expect(await queue.stats()).toMatchObject({ waiting: 0, delayed: 0, inFlight: 0, deadLetters: 0 });
 });
 
 test('a wall clock that jumps moves no lease', async () => {
@@ -205,7 +205,7 @@ test('refuses a body that the database would cut', async () => {
   const { queue } = await makeLocal();
   await expect(queue.send('a\0b')).rejects.toMatchObject({ code: 'NG_MESSAGE_INVALID' });
   await expect(queue.sendBatch(['fine', 'a\0b'])).rejects.toMatchObject({ code: 'NG_MESSAGE_INVALID' });
-  expect(await queue.stats()).toMatchObject({ ready: 0 });
+  expect(await queue.stats()).toMatchObject({ waiting: 0 });
 });
 
 test('throws a clear error once closed, and may be closed twice', async () => {

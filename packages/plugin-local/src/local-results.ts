@@ -4,6 +4,7 @@ import {
   type Dialect,
   encodeResult,
   type JobResult,
+  type JobStart,
   type JobState,
   NanoGridError,
   type ResultStore,
@@ -56,11 +57,33 @@ export class LocalResults implements ResultStore {
     this.#ttlMs = options.resultTtlMs ?? 3_600_000;
   }
 
+  /**
+   * Never `elsewhere`: what two workers of this machine could both run is a second message with the same id, and of
+   * their results one is published. That the job runs is noted a turn of the event loop later, when it is on its way
+   * into its container: the note is only for who asks meanwhile, and costs the job no time.
+   */
+  async begin(jobId: string): Promise<JobStart> {
+    const isKnown = await this.#attempt('look up a result', () => this.#table.isKnown(jobId, this.#clock.wallMs()));
+    if (isKnown) return { kind: 'finished' };
+    // A note that cannot be written hinders nobody; what is wrong shows when the result is published.
+    setImmediate(() => this.#note(jobId, 'running').catch(() => {}));
+    return { kind: 'run', end: () => {} };
+  }
+
   async progress(jobId: string, state: 'pending' | 'running'): Promise<void> {
-    await this.#attempt("note a job's progress", () => {
+    await this.#note(jobId, state);
+  }
+
+  /** False where a result is known. */
+  #note(jobId: string, state: 'pending' | 'running'): Promise<boolean> {
+    return this.#attempt("note a job's progress", () => {
       const now = this.#clock.wallMs();
-      this.#table.progress(jobId, state, now + this.#ttlMs, now);
-      this.#expire(now);
+      // Together: where the second write fails and both are done again, the first one's answer counts.
+      return this.#database.transaction(() => {
+        const isOpen = this.#table.progress(jobId, state, now + this.#ttlMs, now);
+        this.#expire(now);
+        return isOpen;
+      });
     });
   }
 

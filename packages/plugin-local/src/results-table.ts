@@ -18,20 +18,27 @@ export class ResultsTable {
         ON CONFLICT (job_id) DO UPDATE SET state = excluded.state, body = excluded.body,
           long_fields = excluded.long_fields, long_texts = excluded.long_texts, expires_at = excluded.expires_at
         WHERE results.body IS NULL OR results.expires_at <= ?`),
+      isKnown: db.sql('SELECT 1 FROM results WHERE job_id = ? AND body IS NOT NULL AND expires_at > ?'),
       get: db.sql('SELECT state, body, long_fields, long_texts FROM results WHERE job_id = ? AND expires_at > ?'),
       expire: db.sql(`DELETE FROM results WHERE job_id IN
         (SELECT job_id FROM results WHERE expires_at <= ? ORDER BY expires_at LIMIT ?)`),
     };
   }
 
-  progress(jobId: string, state: 'pending' | 'running', expiresAt: number, now: number): void {
-    this.#s.progress.run(jobId, state, expiresAt, now);
+  /** False where a result of that id is known. */
+  progress(jobId: string, state: 'pending' | 'running', expiresAt: number, now: number): boolean {
+    return this.#s.progress.run(jobId, state, expiresAt, now) > 0;
   }
 
   /** False where a result of that id is known. One statement: the result and the final state are written together. */
   publish(jobId: string, state: 'completed' | 'failed', row: ResultRow, expiresAt: number, now: number): boolean {
     const { body, longFields, longTexts } = row;
     return this.#s.publish.run(jobId, state, body, longFields, longTexts, expiresAt, now) > 0;
+  }
+
+  /** Whether a result of that id is known. */
+  isKnown(jobId: string, now: number): boolean {
+    return this.#s.isKnown.get(jobId, now) !== undefined;
   }
 
   get(jobId: string, now: number): JobState | undefined {

@@ -13,13 +13,15 @@ import type { Plugin, Services } from './plugin.js';
 import { messageOf } from './plugin-error.js';
 
 /** The services that there are. */
-const SERVICES: readonly (keyof Services)[] = ['source', 'codeStore', 'outputStore', 'resultStore'];
+const SERVICES: readonly (keyof Services)[] = ['source', 'codeStore', 'outputStore', 'resultStore', 'queueAdmin'];
 
 /** A plugin that may be applied, with its effective options. */
 export interface CheckedPlugin {
   readonly plugin: Plugin;
   /** The options that were given, those of the environment under them and the schema's defaults at the bottom. */
   readonly options: Record<string, unknown>;
+  /** Where the options that came from the environment came from, by option. */
+  readonly sources: ReadonlyMap<string, string>;
 }
 
 export interface CheckPluginContext {
@@ -29,9 +31,24 @@ export interface CheckPluginContext {
   readonly coreVersion?: string;
 }
 
-/** Checks all plugins, and that no name comes twice. Throws `NG_PLUGIN_INVALID`. */
-export function checkPlugins(plugins: readonly Plugin[], context: CheckPluginContext): CheckedPlugin[] {
-  const checked = plugins.map((plugin) => checkPlugin(plugin, context));
+/**
+ * Checks all plugins, and that no name comes twice. Throws `NG_PLUGIN_INVALID`; where `onError` takes what is wrong with
+ * a single one, that one is left out.
+ */
+export function checkPlugins(
+  plugins: readonly Plugin[],
+  context: CheckPluginContext,
+  onError?: (plugin: string, error: unknown) => void,
+): CheckedPlugin[] {
+  const checked = plugins.flatMap((plugin) => {
+    try {
+      return [checkPlugin(plugin, context)];
+    } catch (error) {
+      if (onError === undefined) throw error;
+      onError(typeof plugin?.name === 'string' ? plugin.name : 'a plugin without a name', error);
+      return [];
+    }
+  });
   const twice = plugins.find((plugin, place) => plugins.findIndex((other) => other.name === plugin.name) < place);
   if (twice !== undefined) throw duplicateError(twice.name);
   return checked;
@@ -57,7 +74,7 @@ export function checkPlugin(plugin: Plugin, context: CheckPluginContext): Checke
   if (problems.length > 0) {
     throw problemsError('NG_PLUGIN_INVALID', `The options of plugin ${nameOf(plugin)} are not valid`, problems);
   }
-  return { plugin, options };
+  return { plugin, options, sources };
 }
 
 /** The error for a second plugin of the same name. */
@@ -133,8 +150,11 @@ function readEnv(
 function withSource(plugin: Plugin, problem: Problem, sources: ReadonlyMap<string, string>): Problem {
   const option = problem.path.split(/[.[]/, 1)[0] ?? '';
   const source = sources.get(option);
+  const [variable] = Object.entries(plugin.env).find(([, its]) => its === option && option === problem.path) ?? [];
+  const isMissing = variable !== undefined && problem.value === undefined && source === undefined;
   return {
     ...problem,
+    ...(isMissing && { reason: `${problem.reason}; ${variableSource(variable)} gives it, too` }),
     secret: problem.secret === true || isSecret(optionSchema(plugin.optionsSchema, option)),
     ...(source === undefined ? {} : { source }),
   };

@@ -25,15 +25,17 @@ interface Part {
 export class LifecycleRunner {
   readonly #log: Logger;
   readonly #deadlineMs: number;
+  readonly #healthDeadlineMs: number;
   readonly #parts: Part[] = [];
   /** Parts whose start was at least tried, in that order. */
   readonly #started: Part[] = [];
   #starting: Promise<void> | undefined;
   #stopping: Promise<void> | undefined;
 
-  constructor(options: { readonly log: Logger; readonly deadlineMs: number }) {
+  constructor(options: { readonly log: Logger; readonly deadlineMs: number; readonly healthDeadlineMs: number }) {
     this.#log = options.log;
     this.#deadlineMs = options.deadlineMs;
+    this.#healthDeadlineMs = options.healthDeadlineMs;
   }
 
   add(plugin: string, part: Lifecycle): void {
@@ -70,7 +72,7 @@ export class LifecycleRunner {
     return Promise.all(
       this.#parts.map(async ({ plugin, part }) => {
         try {
-          await withDeadline(this.#deadlineMs, () => part.health?.());
+          await withDeadline(this.#healthDeadlineMs, () => part.health?.());
           return { plugin, healthy: true };
         } catch (error) {
           return { plugin, healthy: false, message: messageOf(error) };

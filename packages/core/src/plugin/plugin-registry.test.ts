@@ -3,14 +3,15 @@ import type { CoreConfig } from '../config/core-config.js';
 import { NanoGridError } from '../errors.js';
 import { type Logger, silentLogger } from '../logger.js';
 import type { JobSource } from '../stores.js';
+import type { WorkerStatus } from '../worker-status.js';
 import { definePlugin } from './define-plugin.js';
 import { createGuardedHooks } from './guard-taps.js';
-import type { Lifecycle, Plugin, PluginHost, Services } from './plugin.js';
-import { createPluginHost, PluginRegistry } from './plugin-registry.js';
+import type { Lifecycle, Plugin, PluginHost, PluginMetric, Services } from './plugin.js';
+import { createPluginHost, PluginRegistry, type PluginRegistryOptions } from './plugin-registry.js';
 
 const config = { environment: 'test' } as CoreConfig;
 
-function registry(options: { deadlineMs?: number; log?: Logger } = {}): PluginRegistry {
+function registry(options: Partial<PluginRegistryOptions> = {}): PluginRegistry {
   return new PluginRegistry({
     config,
     hooks: createGuardedHooks({ log: silentLogger }),
@@ -67,6 +68,25 @@ describe('register', () => {
     });
     expect(seen).toEqual([config, 'good day']);
     expect(bindings).toEqual([{ plugin: 'greeter' }]);
+  });
+
+  test('a plugin is told of the worker, where there is one', async () => {
+    const hosts: PluginHost[] = [];
+    const status = { activeJobs: 3 } as WorkerStatus;
+    const keep = () => plugin('curious', (host) => void hosts.push(host));
+    await registry().register(keep());
+    await registry({ status: async () => status }).register(keep());
+    expect(await Promise.all(hosts.map((host) => host.status()))).toEqual([undefined, status]);
+  });
+
+  test('a plugin is told where a setting of the worker comes from', async () => {
+    const told: string[] = [];
+    const sources = { 'code.bucket': 'environment variable S3_CODE_BUCKET', 'output.bucket': 'built-in defaults' };
+    const asking = plugin('asking', (host) => {
+      told.push(host.settingSource('code.bucket'), host.settingSource('output.bucket'));
+    });
+    await registry({ sources }).register(asking);
+    expect(told).toEqual(['code.bucket (from environment variable S3_CODE_BUCKET)', 'output.bucket (the default)']);
   });
 
   test('an apply that throws is named', async () => {
@@ -133,9 +153,65 @@ describe('services', () => {
   });
 });
 
+describe('metrics', () => {
+  const figure = (name: string, value: () => number) => ({ name, kind: 'gauge', help: 'Entries.', value }) as const;
+  const metering = (name: string, ...metrics: PluginMetric[]) =>
+    plugin(name, (host) => {
+      for (const metric of metrics) host.metric(metric);
+    });
+
+  test('are told with their plugin; one that throws, or is no number, is left out', async () => {
+    const plugins = registry();
+    const broken = figure('broken', () => {
+      throw new Error('closed');
+    });
+    await plugins.register(
+      metering(
+        'outbox',
+        figure('outbox_entries', () => 3),
+        broken,
+        figure('odd', () => NaN),
+      ),
+    );
+    const expected = { plugin: 'outbox', name: 'outbox_entries', kind: 'gauge', help: 'Entries.', value: 3 };
+    expect(plugins.figures()).toEqual([expected]);
+  });
+
+  test.each(['Outbox', '', 'a-b', 'a{b="c"}', '1a', 'a\nb'])('cannot be called %j', async (name) => {
+    const error = await failure(
+      registry().register(
+        metering(
+          'one',
+          figure(name, () => 1),
+        ),
+      ),
+    );
+    expect(error.message).toContain('has a name that is not in snake case');
+  });
+
+  test('have one owner: a conflict names both', async () => {
+    const plugins = registry();
+    await plugins.register(
+      metering(
+        'one',
+        figure('entries', () => 1),
+      ),
+    );
+    const error = await failure(
+      plugins.register(
+        metering(
+          'two',
+          figure('entries', () => 1),
+        ),
+      ),
+    );
+    expect(error.message).toContain('The metric "entries" is registered by both "one" and "two".');
+  });
+});
+
 describe('lifecycle', () => {
   async function withParts(parts: Record<string, Lifecycle>, deadlineMs?: number): Promise<PluginRegistry> {
-    const plugins = registry(deadlineMs === undefined ? {} : { deadlineMs });
+    const plugins = registry(deadlineMs === undefined ? {} : { deadlineMs, healthDeadlineMs: deadlineMs / 2 });
     for (const [name, part] of Object.entries(parts)) {
       await plugins.register(plugin(name, (host) => host.lifecycle(part)));
     }
@@ -203,7 +279,7 @@ describe('lifecycle', () => {
     const plugins = await withParts({ a: noting(events, 'a'), b: { start: never, stop: never, health: never } }, 20);
     expect(await plugins.health()).toEqual([
       { plugin: 'a', healthy: true },
-      { plugin: 'b', healthy: false, message: 'it took longer than 20 ms' },
+      { plugin: 'b', healthy: false, message: 'it took longer than 10 ms' },
     ]);
     expect((await failure(plugins.start())).message).toBe('Plugin b failed in start: it took longer than 20 ms');
     expect(events).toEqual(['start a', 'stop a']);
@@ -239,6 +315,12 @@ describe('lifecycle', () => {
       { plugin: 'a', healthy: true },
       { plugin: 'b', healthy: false, message: 'no connection' },
     ]);
+  });
+
+  test('what fails is told by plugin, without secrets', async () => {
+    const refused = () => Promise.reject(new Error('redis://user:hush@cache:6379 refuses'));
+    const plugins = await withParts({ a: { health: () => {} }, b: { health: refused } });
+    expect(await plugins.failing()).toEqual({ b: 'redis://***@cache:6379 refuses' });
   });
 
   test('a part that comes too late is refused', async () => {

@@ -1,15 +1,19 @@
 /** Registers plugins: checks them, applies them, and keeps what they provide. Owns the services and the names in use. */
 
+import { withDeadline } from '../concurrency/with-deadline.js';
 import type { CoreConfig } from '../config/core-config.js';
 import type { Variables } from '../config/read-variables.js';
+import { redactText } from '../config/show-value.js';
 import { NanoGridError } from '../errors.js';
 import type { Hooks } from '../hooks.js';
 import type { Logger } from '../logger.js';
+import { type Finding, fail, ok } from '../preflight/finding.js';
 import { checkPlugin, duplicateError } from './check-plugin.js';
 import { labelHooks } from './label-hooks.js';
 import { LifecycleRunner, type PartHealth } from './lifecycle-runner.js';
-import type { Plugin, Services } from './plugin.js';
-import { pluginError } from './plugin-error.js';
+import type { Diagnostic, Plugin, PluginHost, Services } from './plugin.js';
+import { messageOf, pluginError } from './plugin-error.js';
+import { type PluginFigure, PluginMetrics } from './plugin-metrics.js';
 
 export interface PluginRegistryOptions {
   readonly config: CoreConfig;
@@ -18,8 +22,18 @@ export interface PluginRegistryOptions {
   readonly log: Logger;
   /** Environment variables that plugins' `env` may name. Default: none. */
   readonly env?: Variables;
-  /** How long each `start`, `stop` and `health` of a part may take, in milliseconds. Default 30,000. */
+  /** Where each setting of `config` comes from, by its path, as `loadConfig` tells it. Default: all are defaults. */
+  readonly sources?: Readonly<Record<string, string>>;
+  /** How long each `start` and `stop` of a part may take, in milliseconds. Default 30,000. */
   readonly deadlineMs?: number;
+  /** How long each `health` of a part may take, in milliseconds. Default 2,000. */
+  readonly healthDeadlineMs?: number;
+  /** What plugins are started for. Default `worker`. */
+  readonly role?: PluginHost['role'];
+  /** The canonical name of a runtime, for plugins. Default: none is known. */
+  readonly runtimeName?: PluginHost['runtimeName'];
+  /** What plugins are told of the worker. Default: there is none. */
+  readonly status?: PluginHost['status'];
   /** What plugins' `core` ranges are compared with. Default: the version of this package. */
   readonly coreVersion?: string;
 }
@@ -29,11 +43,14 @@ export class PluginRegistry {
   readonly #options: PluginRegistryOptions;
   readonly #lifecycle: LifecycleRunner;
   readonly #plugins: Plugin[] = [];
+  readonly #diagnostics: Diagnostic[] = [];
+  readonly #metrics = new PluginMetrics();
   readonly #services = new Map<keyof Services, { readonly plugin: string; readonly implementation: unknown }>();
 
   constructor(options: PluginRegistryOptions) {
     this.#options = options;
-    this.#lifecycle = new LifecycleRunner({ log: options.log, deadlineMs: options.deadlineMs ?? 30_000 });
+    const { log, deadlineMs = 30_000, healthDeadlineMs = 2_000 } = options;
+    this.#lifecycle = new LifecycleRunner({ log, deadlineMs, healthDeadlineMs });
   }
 
   /** The plugins that were registered, in order. */
@@ -46,12 +63,21 @@ export class PluginRegistry {
    * accepted, and `NG_PLUGIN_FAILED` where its `apply` throws.
    */
   async register(plugin: Plugin): Promise<void> {
-    const { config, hooks, log, env = {}, coreVersion } = this.#options;
-    const { options } = checkPlugin(plugin, { env, ...(coreVersion === undefined ? {} : { coreVersion }) });
+    const {
+      config,
+      hooks,
+      log,
+      env = {},
+      role = 'worker',
+      status = noWorker,
+      runtimeName = () => undefined,
+      coreVersion,
+    } = this.#options;
+    const { options, sources } = checkPlugin(plugin, { env, ...(coreVersion === undefined ? {} : { coreVersion }) });
     const { name } = plugin;
     if (this.#plugins.some((other) => other.name === name)) throw duplicateError(name);
     this.#plugins.push(plugin);
-    const host = Object.freeze({
+    const host: PluginHost = Object.freeze({
       hooks: labelHooks(hooks, name),
       log: log.child({ plugin: name }),
       config,
@@ -59,6 +85,19 @@ export class PluginRegistry {
         this.#provide(plugin, service, implementation);
       },
       lifecycle: (part: Parameters<LifecycleRunner['add']>[1]) => this.#lifecycle.add(name, part),
+      diagnostic: (check: Diagnostic) => void this.#diagnostics.push(check),
+      optionSource: (option: string) => {
+        if (Object.hasOwn(plugin.options, option)) return `${option} (from the configuration file)`;
+        return `${option} (${sources.has(option) ? `from ${sources.get(option)}` : 'the default'})`;
+      },
+      settingSource: (path: string) => {
+        const source = this.#options.sources?.[path] ?? BUILT_IN;
+        return `${path} (${source === BUILT_IN ? 'the default' : `from ${source}`})`;
+      },
+      metric: (metric: Parameters<PluginHost['metric']>[0]) => this.#metrics.add(name, metric),
+      role,
+      runtimeName,
+      status,
     });
     try {
       await plugin.apply(host, options);
@@ -91,9 +130,35 @@ export class PluginRegistry {
     return this.#lifecycle.stop();
   }
 
+  /** Runs what plugins registered for `nanogrid doctor`, all at once, each within the deadline. */
+  diagnose(): Promise<Finding[]> {
+    const deadlineMs = this.#options.deadlineMs ?? 30_000;
+    return Promise.all(
+      this.#diagnostics.map(async ({ name, run }) => {
+        try {
+          return ok(name, await withDeadline(deadlineMs, () => run(AbortSignal.timeout(deadlineMs))));
+        } catch (error) {
+          const { hint } = error as { hint?: string };
+          return fail(name, messageOf(error), hint ?? 'Look at the options of its plugin.');
+        }
+      }),
+    );
+  }
+
   /** How every part is. */
   health(): Promise<PartHealth[]> {
     return this.#lifecycle.health();
+  }
+
+  /** The plugins that cannot do their work now, and why. */
+  async failing(): Promise<Record<string, string>> {
+    const parts = (await this.health()).filter(({ healthy }) => !healthy);
+    return Object.fromEntries(parts.map(({ plugin, message = 'unhealthy' }) => [plugin, redactText(message)]));
+  }
+
+  /** The figures that plugins registered. */
+  figures(): PluginFigure[] {
+    return this.#metrics.figures();
   }
 
   #provide({ name: plugin, provides = [] }: Plugin, service: keyof Services, implementation: unknown): void {
@@ -112,6 +177,11 @@ export class PluginRegistry {
     this.#services.set(service, { plugin, implementation });
   }
 }
+
+/** What `loadConfig` calls the source of what nobody set. */
+const BUILT_IN = 'built-in defaults';
+
+const noWorker = async () => undefined;
 
 /** Makes a registry and registers `plugins` in order. */
 export async function createPluginHost(

@@ -3,7 +3,8 @@
 import type { CoreConfig } from '../config/core-config.js';
 import type { Hooks } from '../hooks.js';
 import type { Logger } from '../logger.js';
-import type { CodeStore, JobSource, OutputStore, ResultStore } from '../stores.js';
+import type { CodeStore, JobSource, OutputStore, QueueAdmin, ResultStore } from '../stores.js';
+import type { WorkerStatus } from '../worker-status.js';
 
 /** A JSON Schema (draft 7) as a plain object. */
 export type JsonSchema = { readonly [key: string]: unknown };
@@ -14,14 +15,36 @@ export interface Services {
   codeStore: CodeStore;
   outputStore: OutputStore;
   resultStore: ResultStore;
+  /** Optional: what `nanogrid queue` works with. */
+  queueAdmin: QueueAdmin;
 }
 
-/** Part of a plugin's life that the host drives. Each call has a deadline (30 s); `stop` may be called twice. */
+/** Part of a plugin's life that the host drives. `start` and `stop` have 30 s each; `stop` may be called twice. */
 export interface Lifecycle {
   start?(): Promise<void> | void;
   stop?(): Promise<void> | void;
-  /** Throws when the plugin cannot do its work now; the message is shown by `/health`. */
+  /** Throws when the plugin cannot do its work now; the message is shown by `/health`. Has 2 s, and is asked at most once a second. */
   health?(): Promise<void> | void;
+}
+
+/** One thing that `nanogrid doctor` looks at, with the options and credentials in use. Needs nothing that was started. */
+export interface Diagnostic {
+  /** What is looked at, for instance `SQS queue`. */
+  readonly name: string;
+  /** One sentence of what was found. Throws where it cannot be used; an error's `hint` says what to change. */
+  run(signal: AbortSignal): Promise<string>;
+}
+
+/** A figure of a plugin's own, for `/status` and the metrics: what waits in its outbox, for instance. */
+export interface PluginMetric {
+  /** Unique among all plugins, in snake case and with its unit: `outbox_entries`, `outbox_written_total`. */
+  readonly name: string;
+  /** A counter only grows. */
+  readonly kind: 'gauge' | 'counter';
+  /** One sentence. */
+  readonly help: string;
+  /** The figure now; waits for nothing. One that throws is left out. */
+  value(): number;
 }
 
 /** What a plugin is given in `apply`. */
@@ -30,11 +53,40 @@ export interface PluginHost {
   /** A logger that names the plugin on every line. */
   readonly log: Logger;
   readonly config: CoreConfig;
+  /**
+   * What the plugin is started for: to work, or as a `client` that only asks and submits, as `nanogrid result` does. A
+   * client takes up nothing that a worker left.
+   */
+  readonly role: 'worker' | 'client';
   /** Provides one of the worker's services. Throws `NG_PLUGIN_INVALID` where another plugin already does. */
   provide<K extends keyof Services>(service: K, implementation: Services[K]): void;
   /** Registers part of the plugin's life. */
   lifecycle(part: Lifecycle): void;
+  /** Registers something that `nanogrid doctor` looks at. Called in `apply`. */
+  diagnostic(check: Diagnostic): void;
+  /**
+   * An option of this plugin and where its value came from, for messages: `queueUrl (from the environment variable
+   * SQS_QUEUE_URL)`, `region (the default)`.
+   */
+  optionSource(option: string): string;
+  /**
+   * The same for a setting of the worker, by its path: `code.bucket (from environment variable S3_CODE_BUCKET)`,
+   * `output.bucket (the default)`.
+   */
+  settingSource(path: string): string;
+  /** Registers a figure. Called in `apply`. Throws `NG_PLUGIN_INVALID` for a name that cannot be one, or is taken. */
+  metric(metric: PluginMetric): void;
+  /** The name of the runtime that `asked` means (`python` for `Python3.9`); undefined where this worker has none of that name. */
+  runtimeName(asked: string): string | undefined;
+  /**
+   * What the worker tells of itself now, the same as `/status`: within some seconds even where a part hangs. Undefined
+   * where no worker runs: before it is ready, and in commands such as `nanogrid doctor`.
+   */
+  status(): Promise<WorkerStatus | undefined>;
 }
+
+/** Which workers a plugin is for. */
+export type PluginScope = 'any' | 'worker';
 
 /** A plugin with its options, ready to be listed in `plugins` of the configuration. */
 export interface Plugin {
@@ -46,6 +98,11 @@ export interface Plugin {
   readonly core: string;
   /** The services that `apply` provides. Default: none. */
   readonly provides?: readonly (keyof Services)[];
+  /**
+   * `worker`: serves a worker that stays (metrics on a port, for instance), and is left out where `nanogrid run` runs a
+   * single job. Default `any`.
+   */
+  readonly scope?: PluginScope;
   /** JSON Schema of the options: an object schema. Keys that it does not name are refused. */
   readonly optionsSchema: JsonSchema;
   /**

@@ -1,0 +1,3 @@
+/** The public entry point of `@nanogrid/plugin-prometheus`. */
+
+export { type PrometheusOptions, prometheus, prometheus as default } from './prometheus.js';
