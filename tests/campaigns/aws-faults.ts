@@ -2,10 +2,10 @@
  * 1,000 jobs while every dependency of two workers fails now and then, and what became of them. Run by hand, after
  * `npm run build`:
  *
- *     node .build/tests/campaigns/faults.js [jobs, default 1000] [seed, default 1]
+ *     node .build/tests/campaigns/aws-faults.js [jobs, default 1000] [seed, default 1]
  */
 
-import { faultCampaign } from '../support/fault-campaign.js';
+import { faultCampaign } from '../support/aws-faults.js';
 
 const [jobs = 1_000, seed = 1] = process.argv.slice(2).map(Number);
 const begun = performance.now();

@@ -4,7 +4,7 @@
  */
 
 import { setTimeout as sleep } from 'node:timers/promises';
-import { DataPlane } from './data-plane.js';
+import { DataPlane } from './aws-data-plane.js';
 import type { AwsWorker } from './services/aws-worker.js';
 import type { Fault, FaultCounts } from './services/fault.js';
 import { startFauxqs } from './services/fauxqs.js';

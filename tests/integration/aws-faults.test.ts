@@ -1,7 +1,7 @@
-/** Jobs while every dependency fails in every way, on the emulator fauxqs and a real Redis. More by hand: tests/campaigns/faults.ts. */
+/** Jobs while every dependency fails in every way, on the emulator fauxqs and a real Redis. More by hand: tests/campaigns/aws-faults.ts. */
 
 import { expect, test } from 'vitest';
-import { faultCampaign } from '../support/fault-campaign.js';
+import { faultCampaign } from '../support/aws-faults.js';
 
 test('faults of SQS, S3, Redis and CloudWatch: no job is lost, none is published twice, on the emulator fauxqs', {
   timeout: 300_000,
