@@ -14,6 +14,8 @@ export interface WorkerStatus {
   readonly uptimeMs: number;
   readonly environment: string | undefined;
   readonly activeJobs: number;
+  /** Jobs that were taken ahead (`worker.prefetch`) and wait for a slot. */
+  readonly waitingJobs: number;
   readonly processedJobs: number;
   readonly slots: { readonly total: number; readonly free: number };
   readonly memoryMb: { readonly total: number; readonly free: number };

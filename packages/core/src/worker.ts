@@ -17,6 +17,7 @@ import { CodeCache } from './extract/code-cache.js';
 import type { ImageProgress } from './images/image-progress.js';
 import { ImageStore } from './images/image-store.js';
 import type { Job } from './job.js';
+import { JobContext } from './job-context.js';
 import { type Logger, silentLogger } from './logger.js';
 import { AiRelay } from './network/ai-relay.js';
 import { processDelivery } from './pipeline.js';
@@ -69,6 +70,7 @@ interface Running {
 export class Worker {
   readonly #options: WorkerOptions;
   readonly #log: Logger;
+  readonly #jobs: JobContext;
   readonly #startedAt = performance.now();
   #state: WorkerState = 'new';
   #running: Running | undefined;
@@ -82,7 +84,8 @@ export class Worker {
 
   constructor(options: WorkerOptions) {
     this.#options = options;
-    this.#log = options.log ?? silentLogger;
+    this.#jobs = new JobContext(options.log ?? silentLogger, PROBE.now);
+    this.#log = this.#jobs.log;
   }
 
   get state(): WorkerState {
@@ -120,7 +123,11 @@ export class Worker {
     const hooks = createGuardedHooks({ log, signal: this.#giveUp.signal });
     const status = async () => (this.#running ? await this.status() : undefined);
     const runtimeName = (asked: string) => runtimes.find(asked)?.runtime.name;
-    const plugins = await createPluginHost({ config, hooks, log, env, status, runtimeName, plugins: loaded.plugins });
+    const plugins = await createPluginHost({
+      ...{ config, hooks, log, env, status, runtimeName },
+      sources: loaded.sources,
+      plugins: loaded.plugins,
+    });
     const source = plugins.require('source');
     const codeStore = plugins.require('codeStore');
     const outputStore = plugins.require('outputStore');
@@ -169,7 +176,9 @@ export class Worker {
       diskMb: config.sandbox.diskMb,
       sizeOf: ({ name, pool: { size } = {} }) => sizeOf(name, size),
       nameContainer: (runtime) => factory.name(runtime),
-      startContainer: (runtime, container) => factory.start(runtime, container),
+      // Its streams outlive the job that it may be made for.
+      startContainer: (runtime, container) => this.#jobs.outside(() => factory.start(runtime, container)),
+      inBackground: (work) => this.#jobs.outside(work),
       log,
       now,
     });
@@ -192,6 +201,7 @@ export class Worker {
       outputStore,
       turns: new JobTurns(resultStore, log),
       unknownFields: new UnknownFields(log),
+      jobs: this.#jobs,
       log,
       imageId: async (runtime, abort) => (await factory.image(runtime, abort)).id,
       now,
@@ -201,7 +211,10 @@ export class Worker {
       source,
       slots,
       log,
+      prefetch: config.worker.prefetch,
       giveUp: this.#giveUp,
+      jobs: this.#jobs,
+      now,
       process: (delivery, abort) => processDelivery(parts, delivery, abort),
     });
     this.#stops.push(() => loop.stop(config.worker.drainTimeoutMs));
@@ -222,6 +235,16 @@ export class Worker {
   stop(): Promise<void> {
     this.#stopping ??= this.#stop();
     return this.#stopping;
+  }
+
+  /**
+   * Cuts a stop short: kills the jobs in flight and hands their messages back at once. Resolves when the queue has been
+   * told, at the latest after ten seconds; `stop` goes on to remove the containers. May be called at any time.
+   */
+  async handBack(): Promise<void> {
+    this.#giveUp.abort(new Error('the worker stops'));
+    this.stop().catch(() => {});
+    await this.#running?.loop.stop(0);
   }
 
   async #stop(): Promise<void> {
@@ -280,6 +303,7 @@ export class Worker {
       uptimeMs: Math.round(performance.now() - this.#startedAt),
       environment: parts.config.environment,
       activeJobs: loop.activeJobs,
+      waitingJobs: loop.waitingJobs,
       processedJobs: loop.processedJobs,
       slots: { total: slots.total, free: slots.free },
       memoryMb: { total: parts.memory.total, free: parts.memory.free },

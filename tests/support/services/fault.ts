@@ -3,8 +3,11 @@
 export type Fault =
   /** Nobody listens, and connections are cut. Chosen for one request: its connection is reset. */
   | { readonly kind: 'refuse' }
-  /** Connections are accepted and nothing is answered; `done` says that the server has done what was asked. Default false. */
-  | { readonly kind: 'hang'; readonly done?: boolean }
+  /**
+   * Connections are accepted and nothing is answered; `done` says that the server has done what was asked. Default false.
+   * Ends by itself after `forMs`; default: with the next change.
+   */
+  | { readonly kind: 'hang'; readonly done?: boolean; readonly forMs?: number }
   /** The server does what was asked, and the connection breaks after so many bytes of its answer. Default 0. */
   | { readonly kind: 'cut'; readonly afterBytes?: number }
   /** Answers come at this rate. */
@@ -24,6 +27,16 @@ export interface FaultControl<Event> {
   /** As if nothing had been. What hung goes on (TCP), or is cut off so that it is tried again (HTTP). */
   readonly clear: () => Promise<void>;
   readonly counts: () => FaultCounts;
+}
+
+/** Whether a fault keeps what a client says from the server. */
+export function meetsRequests(fault: Fault): boolean {
+  return fault.kind === 'refuse' || fault.kind === 'error' || (fault.kind === 'hang' && fault.done !== true);
+}
+
+/** Whether a fault meets what the server answers; one that hangs answers nothing, whenever it was asked. */
+export function meetsAnswers(fault: Fault): boolean {
+  return fault.kind === 'cut' || fault.kind === 'slow' || fault.kind === 'hang';
 }
 
 export class FaultSwitch<Event> {
@@ -46,21 +59,29 @@ export class FaultSwitch<Event> {
     this.#release();
   }
 
-  /** The fault for this event, counted. */
-  pick(event: Event): Fault | undefined {
-    const fault = this.#choose(event);
-    this.counts[fault?.kind ?? 'passed']++;
-    if (fault !== undefined) this.#hit?.(event);
-    return fault;
+  /** The fault for this event, counted; undefined where it is none of those that `meets`. */
+  pick(event: Event, meets: (fault: Fault) => boolean = () => true): Fault | undefined {
+    const chosen = this.#choose(event);
+    if (chosen === undefined || !meets(chosen)) return undefined;
+    this.counts[chosen.kind]++;
+    this.#hit?.(event);
+    return chosen;
   }
 
-  /** Resolves at the next change of the fault. */
-  changed(): Promise<void> {
-    return new Promise((resolve) => this.#waiting.add(resolve));
+  /** Resolves at the next change of the fault, or after `ms`. */
+  changed(ms?: number): Promise<void> {
+    return new Promise((resolve) => {
+      const done = () => {
+        clearTimeout(timer);
+        this.#waiting.delete(done);
+        resolve();
+      };
+      const timer = ms === undefined ? undefined : setTimeout(done, ms);
+      this.#waiting.add(done);
+    });
   }
 
   #release(): void {
-    for (const resolve of this.#waiting) resolve();
-    this.#waiting.clear();
+    for (const done of [...this.#waiting]) done();
   }
 }

@@ -3,17 +3,18 @@
 import { once } from 'node:events';
 import { connect, createServer, type Socket } from 'node:net';
 import { setTimeout as sleep } from 'node:timers/promises';
-import { type Fault, type FaultControl, FaultSwitch } from './fault.js';
+import { type Fault, type FaultControl, FaultSwitch, meetsAnswers, meetsRequests } from './fault.js';
 import { FaultListener } from './fault-listener.js';
 
-/** Bytes on their way from the server to a client. */
-export interface Answer {
+/** Bytes on their way, as they came: what belongs together may come in pieces. */
+export interface Passage {
+  readonly from: 'client' | 'server';
   /** 1 for the first connection. */
   readonly connection: number;
-  readonly bytes: number;
+  readonly data: Buffer;
 }
 
-export interface TcpFaultProxy extends FaultControl<Answer> {
+export interface TcpFaultProxy extends FaultControl<Passage> {
   readonly host: '127.0.0.1';
   readonly port: number;
   readonly close: () => Promise<void>;
@@ -23,7 +24,7 @@ export interface TcpFaultProxy extends FaultControl<Answer> {
 const TICK_MS = 20;
 
 export async function startTcpFaultProxy(target: { host: string; port: number }): Promise<TcpFaultProxy> {
-  const faults = new FaultSwitch<Answer>();
+  const faults = new FaultSwitch<Passage>();
   let connections = 0;
   /** The fault that holds for everything, where it does. */
   let standing: Fault | undefined;
@@ -41,25 +42,32 @@ export async function startTcpFaultProxy(target: { host: string; port: number })
       socket.on('error', end);
       socket.on('close', end);
     }
-    relay(client, async (chunk) => {
-      while (standing?.kind === 'hang' && standing.done !== true && !client.destroyed) await faults.changed();
-      await write(upstream, chunk);
-    });
-    relay(upstream, async (chunk) => {
-      const fault = faults.pick({ connection, bytes: chunk.length });
-      if (fault !== since.fault) since = { fault, bytes: 0 };
-      if (fault?.kind === 'hang') while (standing?.kind === 'hang' && !client.destroyed) await faults.changed();
+    /** Waits until it hangs no more. */
+    const outlast = async (hang: Hang | undefined, held: (fault: Fault | undefined) => Hang | undefined) => {
+      for (let now = hang; now !== undefined && !client.destroyed; now = held(standing))
+        await faults.changed(now.forMs);
+    };
+    relay(client, async (data) => {
+      const fault = faults.pick({ from: 'client', connection, data }, meetsRequests);
       if (fault?.kind === 'refuse') return void client.resetAndDestroy();
+      await outlast(hangOf(fault), (now) => (now && meetsRequests(now) ? hangOf(now) : undefined));
+      await write(upstream, data);
+    });
+    relay(upstream, async (data) => {
+      const fault = faults.pick({ from: 'server', connection, data }, meetsAnswers);
+      await outlast(hangOf(fault), hangOf);
+      if (fault !== since.fault) since = { fault, bytes: 0 };
       if (fault?.kind === 'cut') {
         const left = (fault.afterBytes ?? 0) - since.bytes;
-        if (left < chunk.length) {
-          if (left > 0) await write(client, chunk.subarray(0, left));
+        if (left < data.length) {
+          if (left > 0) await write(client, data.subarray(0, left));
           return end();
         }
       }
-      since.bytes += chunk.length;
-      if (fault?.kind === 'slow') return trickle(client, chunk, fault.bytesPerSecond, faults);
-      await write(client, chunk);
+      since.bytes += data.length;
+      if (fault === undefined) faults.counts.passed++;
+      if (fault?.kind === 'slow') return trickle(client, data, fault.bytesPerSecond, faults);
+      await write(client, data);
     });
   });
   const listener = new FaultListener(server);
@@ -88,6 +96,10 @@ export async function startTcpFaultProxy(target: { host: string; port: number })
   };
 }
 
+type Hang = Extract<Fault, { kind: 'hang' }>;
+
+const hangOf = (fault: Fault | undefined) => (fault?.kind === 'hang' ? fault : undefined);
+
 /** Gives each chunk to `forward`, one after the other; no more is read meanwhile. */
 function relay(from: Socket, forward: (chunk: Buffer) => Promise<void>): void {
   from.on('data', (chunk: Buffer) => {
@@ -103,7 +115,7 @@ async function write(to: Socket, chunk: Buffer): Promise<void> {
   await Promise.race([once(to, 'drain'), once(to, 'close')]);
 }
 
-async function trickle(to: Socket, chunk: Buffer, bytesPerSecond: number, faults: FaultSwitch<Answer>): Promise<void> {
+async function trickle(to: Socket, chunk: Buffer, bytesPerSecond: number, faults: FaultSwitch<Passage>): Promise<void> {
   let changed = false;
   void faults.changed().then(() => {
     changed = true;

@@ -105,6 +105,14 @@ export const settingsProperties = {
     memoryMb: count(
       'Sum of the memory limits of jobs that run at once, in MiB. Default: three quarters of the machine’s memory.',
     ),
+    prefetch: {
+      ...count(
+        'Messages that may be taken from the queue beyond the free slots, and wait for one: saves short jobs the way to the queue, and keeps the messages from other workers meanwhile.',
+        worker.prefetch,
+        0,
+      ),
+      maximum: 1000,
+    },
     drainTimeoutMs: ms('How long a stop waits for running jobs, in milliseconds.', worker.drainTimeoutMs),
   }),
   http: group('The worker’s own HTTP server.', {

@@ -17,6 +17,8 @@ export interface CoreConfig {
     readonly slots: number;
     /** Sum of the memory limits of jobs that run at once, in MiB. Default: three quarters of the machine's memory. */
     readonly memoryMb: number;
+    /** Messages that may be taken from the queue beyond the free slots, and wait for one. Default 0. */
+    readonly prefetch: number;
     /** How long a stop waits for running jobs, in milliseconds. Default 30,000. */
     readonly drainTimeoutMs: number;
   };

@@ -6,7 +6,7 @@ const GIB = 1024 * MIB;
 /** The defaults that do not depend on anything. The functions below make those that do. */
 export const DEFAULTS = {
   workDir: '/tmp/tasks',
-  worker: { drainTimeoutMs: 30_000 },
+  worker: { prefetch: 0, drainTimeoutMs: 30_000 },
   http: { host: '127.0.0.1', port: 8080 },
   job: {
     memoryMb: 256,

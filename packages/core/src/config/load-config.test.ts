@@ -66,7 +66,7 @@ describe('defaults', () => {
       dataDir: join(folder.path, '.nanogrid'),
       workDir: '/tmp/tasks',
       aiEndpoint: undefined,
-      worker: { slots: 8, memoryMb: 6_144, drainTimeoutMs: 30_000 },
+      worker: { slots: 8, memoryMb: 6_144, prefetch: 0, drainTimeoutMs: 30_000 },
       http: { host: '127.0.0.1', port: 8_080 },
       job: {
         memoryMb: 256,

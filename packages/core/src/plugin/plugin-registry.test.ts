@@ -79,6 +79,16 @@ describe('register', () => {
     expect(await Promise.all(hosts.map((host) => host.status()))).toEqual([undefined, status]);
   });
 
+  test('a plugin is told where a setting of the worker comes from', async () => {
+    const told: string[] = [];
+    const sources = { 'code.bucket': 'environment variable S3_CODE_BUCKET', 'output.bucket': 'built-in defaults' };
+    const asking = plugin('asking', (host) => {
+      told.push(host.settingSource('code.bucket'), host.settingSource('output.bucket'));
+    });
+    await registry({ sources }).register(asking);
+    expect(told).toEqual(['code.bucket (from environment variable S3_CODE_BUCKET)', 'output.bucket (the default)']);
+  });
+
   test('an apply that throws is named', async () => {
     const error = await failure(
       registry().register(

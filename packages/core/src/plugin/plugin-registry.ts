@@ -22,6 +22,8 @@ export interface PluginRegistryOptions {
   readonly log: Logger;
   /** Environment variables that plugins' `env` may name. Default: none. */
   readonly env?: Variables;
+  /** Where each setting of `config` comes from, by its path, as `loadConfig` tells it. Default: all are defaults. */
+  readonly sources?: Readonly<Record<string, string>>;
   /** How long each `start` and `stop` of a part may take, in milliseconds. Default 30,000. */
   readonly deadlineMs?: number;
   /** How long each `health` of a part may take, in milliseconds. Default 2,000. */
@@ -87,6 +89,10 @@ export class PluginRegistry {
       optionSource: (option: string) => {
         if (Object.hasOwn(plugin.options, option)) return `${option} (from the configuration file)`;
         return `${option} (${sources.has(option) ? `from ${sources.get(option)}` : 'the default'})`;
+      },
+      settingSource: (path: string) => {
+        const source = this.#options.sources?.[path] ?? BUILT_IN;
+        return `${path} (${source === BUILT_IN ? 'the default' : `from ${source}`})`;
       },
       metric: (metric: Parameters<PluginHost['metric']>[0]) => this.#metrics.add(name, metric),
       role,
@@ -171,6 +177,9 @@ export class PluginRegistry {
     this.#services.set(service, { plugin, implementation });
   }
 }
+
+/** What `loadConfig` calls the source of what nobody set. */
+const BUILT_IN = 'built-in defaults';
 
 const noWorker = async () => undefined;
 

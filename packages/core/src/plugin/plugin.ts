@@ -69,6 +69,11 @@ export interface PluginHost {
    * SQS_QUEUE_URL)`, `region (the default)`.
    */
   optionSource(option: string): string;
+  /**
+   * The same for a setting of the worker, by its path: `code.bucket (from environment variable S3_CODE_BUCKET)`,
+   * `output.bucket (the default)`.
+   */
+  settingSource(path: string): string;
   /** Registers a figure. Called in `apply`. Throws `NG_PLUGIN_INVALID` for a name that cannot be one, or is taken. */
   metric(metric: PluginMetric): void;
   /** The name of the runtime that `asked` means (`python` for `Python3.9`); undefined where this worker has none of that name. */
@@ -80,6 +85,9 @@ export interface PluginHost {
   status(): Promise<WorkerStatus | undefined>;
 }
 
+/** Which workers a plugin is for. */
+export type PluginScope = 'any' | 'worker';
+
 /** A plugin with its options, ready to be listed in `plugins` of the configuration. */
 export interface Plugin {
   /** npm-style name, for instance `@acme/nanogrid-plugin-audit`. */
@@ -90,6 +98,11 @@ export interface Plugin {
   readonly core: string;
   /** The services that `apply` provides. Default: none. */
   readonly provides?: readonly (keyof Services)[];
+  /**
+   * `worker`: serves a worker that stays (metrics on a port, for instance), and is left out where `nanogrid run` runs a
+   * single job. Default `any`.
+   */
+  readonly scope?: PluginScope;
   /** JSON Schema of the options: an object schema. Keys that it does not name are refused. */
   readonly optionsSchema: JsonSchema;
   /**
