@@ -1,6 +1,8 @@
 /** Results in a real Redis: once per id, with their keys and times; who runs a job; who waits for it. */
 
-import { setTimeout as sleep } from 'node:timers/promises';
+import { spawn } from 'node:child_process';
+import { once } from 'node:events';
+import { workerIdentity } from '@nanogrid/core';
 import { Redis } from 'ioredis';
 import { afterAll, beforeAll, describe, expect, onTestFinished, test } from 'vitest';
 import { makeResult } from '../support/redis-result.js';
@@ -124,19 +126,41 @@ describe('taking up a job', () => {
     expect(kinds.filter((kind) => kind === 'run')).toHaveLength(1);
   });
 
-  test('is kept for as long as it runs, and for a lease at most after its worker died', async () => {
-    const living = await makeStore(server, { leaseMs: 300 });
-    const dying = await makeStore(server, { leaseMs: 300 });
-    const other = await makeStore(server, { leaseMs: 300 });
-    await living.begin('claim-3');
-    await dying.begin('claim-4');
-    // Cut off: nobody renews, and nothing is given up.
-    await dying.close();
-    await redis.set('claim:claim-4', 'somebody who died', 'PX', 300);
-    expect(await other.begin('claim-4')).toEqual({ kind: 'elsewhere' });
-    await expect.poll(async () => (await other.begin('claim-4')).kind, { timeout: 5_000 }).toBe('run');
-    await sleep(600);
+  test('lapses by itself, so that a worker that died keeps nobody from its job', async () => {
+    const dying = await makeStore(server, { leaseMs: 60_000 });
+    const other = await makeStore(server);
+    await dying.begin('claim-3');
+    const lease = await redis.pttl('claim:claim-3');
+    expect(lease).toBeGreaterThan(50_000);
+    expect(lease).toBeLessThanOrEqual(60_000);
     expect(await other.begin('claim-3')).toEqual({ kind: 'elsewhere' });
+    // What a minute does.
+    await redis.pexpire('claim:claim-3', 1);
+    await expect.poll(async () => (await other.begin('claim-3')).kind).toBe('run');
+  });
+
+  test('is kept for as long as it runs', async () => {
+    const living = await makeStore(server, { leaseMs: 600 });
+    const other = await makeStore(server);
+    await living.begin('claim-4');
+    const owner = await redis.get('claim:claim-4');
+    await redis.pexpire('claim:claim-4', 1);
+    // Renewed within a third of the lease, and taken back where it had lapsed.
+    await expect.poll(() => redis.get('claim:claim-4'), { timeout: 5_000 }).toBe(owner);
+    expect(await other.begin('claim-4')).toEqual({ kind: 'elsewhere' });
+  });
+
+  test('is free at once where the worker that had it was killed on this machine, and only then', async () => {
+    const results = await makeStore(server);
+    const child = spawn(process.execPath, ['-e', 'process.stdin.resume()'], { stdio: ['pipe', 'ignore', 'ignore'] });
+    const { host, process: worker } = workerIdentity(child.pid as number);
+    await redis.set('claim:claim-6', `${host}~${worker}~1`);
+    await redis.set('claim:claim-7', `elsewhere~${worker}~1`);
+    expect(await results.begin('claim-6')).toEqual({ kind: 'elsewhere' });
+    child.kill('SIGKILL');
+    await once(child, 'exit');
+    expect(await results.begin('claim-6')).toMatchObject({ kind: 'run' });
+    expect(await results.begin('claim-7')).toEqual({ kind: 'elsewhere' });
   });
 
   test('is not given up by somebody else', async () => {

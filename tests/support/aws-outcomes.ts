@@ -1,7 +1,7 @@
 /** What happens to the message: each row of the contract's table, on an emulator, a real Redis and real containers. */
 
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
-import { DataPlane } from './data-plane.js';
+import { DataPlane } from './aws-data-plane.js';
 import type { AwsWorker } from './services/aws-worker.js';
 import type { AwsEmulator } from './services/fauxqs.js';
 import { camelMessage, snakeMessage } from './services/job-messages.js';

@@ -104,9 +104,12 @@ export interface ConnectionOptions {
 
 export type Client = Redis | Cluster;
 
-/** Wait before connection attempt `attempt + 1`, in milliseconds: 100, doubled up to 3,000. */
+/**
+ * Wait before connection attempt `attempt + 1`, in milliseconds: 100, doubled up to 3,000, less up to half of it, so that the
+ * workers of a fleet do not all come back at the same moment.
+ */
 export function reconnectDelayMs(attempt: number): number {
-  return Math.min(100 * 2 ** Math.min(attempt - 1, 10), 3_000);
+  return Math.min(100 * 2 ** Math.min(attempt - 1, 10), 3_000) * (0.5 + Math.random() / 2);
 }
 
 /** Where the server is, as people write it. */
@@ -153,7 +156,7 @@ export function createClient(options: ConnectionOptions): Client {
           : {}),
         ...rest,
         redisOptions: shared,
-        clusterRetryStrategy: reconnectDelayMs,
+        clusterRetryStrategy: (attempt) => reconnectDelayMs(attempt),
         enableOfflineQueue: false,
         lazyConnect: true,
         scripts,

@@ -7,11 +7,14 @@
  */
 
 import { randomUUID } from 'node:crypto';
-import type { JobStart } from '@nanogrid/core';
+import { isGone, type JobStart, workerIdentity } from '@nanogrid/core';
 import type { RedisCommands } from './redis-commands.js';
 
 /** How long a claim outlives the worker that does not renew it, in milliseconds. */
 const LEASE_MS = 15_000;
+
+/** Stands in no part of an owner's name: machine, process, and what tells stores of one process apart. */
+const SEPARATOR = '~';
 
 export interface JobClaimsOptions {
   readonly commands: RedisCommands;
@@ -25,7 +28,8 @@ export class JobClaims {
   readonly #commands: RedisCommands;
   readonly #isUp: () => boolean;
   readonly #leaseMs: number;
-  readonly #owner = randomUUID();
+  readonly #self = workerIdentity();
+  readonly #owner = [this.#self.host, this.#self.process, randomUUID()].join(SEPARATOR);
   readonly #held = new Set<string>();
   #timer: NodeJS.Timeout | undefined;
 
@@ -39,12 +43,10 @@ export class JobClaims {
   async begin(jobId: string): Promise<JobStart> {
     const run: JobStart = { kind: 'run', end: () => this.#end(jobId) };
     if (this.#isUp()) {
-      const kind = await this.#commands.begin(jobId, this.#owner, this.#leaseMs).catch(() => 'run' as const);
-      if (kind !== 'run') {
-        // On a cluster the claim may have been taken before the result was seen.
-        if (kind === 'finished') this.#release(jobId);
-        return { kind };
-      }
+      const kind = await this.#ask(jobId).catch(() => 'run' as const);
+      // On a cluster the claim may have been taken before the result was seen.
+      if (kind === 'finished') this.#release(jobId);
+      if (kind !== 'run') return { kind };
     }
     this.#held.add(jobId);
     this.#timer ??= setInterval(() => this.#renewAll(), this.#leaseMs / 3).unref();
@@ -54,6 +56,22 @@ export class JobClaims {
   /** Gives up what is held. Idempotent. */
   close(): void {
     for (const jobId of [...this.#held]) this.#end(jobId);
+  }
+
+  async #ask(jobId: string): Promise<JobStart['kind']> {
+    const begin = () => this.#commands.begin(jobId, this.#owner, this.#leaseMs);
+    let found = await begin();
+    if (typeof found === 'object' && this.#isDead(found.owner)) {
+      // A worker of this machine that was killed: nobody has to wait for its lease to end.
+      await this.#commands.release(jobId, found.owner);
+      found = await begin();
+    }
+    return typeof found === 'object' ? 'elsewhere' : found;
+  }
+
+  #isDead(owner: string): boolean {
+    const [host = '', process = ''] = owner.split(SEPARATOR);
+    return isGone({ host, process }, this.#self);
   }
 
   #end(jobId: string): void {

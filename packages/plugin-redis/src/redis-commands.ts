@@ -12,7 +12,7 @@ export interface EncodedResult {
   readonly body: string;
 }
 
-type Scripts = Record<ScriptName, (keys: number, ...keysAndArguments: (string | number)[]) => Promise<number>>;
+type Scripts = Record<ScriptName, (keys: number, ...keysAndArguments: (string | number)[]) => Promise<number | string>>;
 
 /** Every method throws `NG_RESULT_STORE_FAILED`. */
 export class RedisCommands {
@@ -45,17 +45,18 @@ export class RedisCommands {
     await this.#run('Noting a state in', 'ngProgress', keys, [state, this.#ttlMs]);
   }
 
-  /** Takes a job up for `owner`, for `leaseMs`. */
-  async begin(jobId: string, owner: string, leaseMs: number): Promise<'run' | 'finished' | 'elsewhere'> {
+  /** Takes a job up for `owner`, for `leaseMs`; or tells who has it. */
+  async begin(jobId: string, owner: string, leaseMs: number): Promise<'run' | 'finished' | { readonly owner: string }> {
     const action = 'Taking up a job in';
     const args = [owner, leaseMs, this.#ttlMs];
     const keys = [claimKey(jobId), resultKey(jobId), stateKey(jobId)];
     const found = await this.#run(action, 'ngBegin', this.#link.isCluster ? keys.slice(0, 1) : keys, args);
+    const other = typeof found === 'string' ? { owner: found } : undefined;
     if (found === 0) return 'finished';
-    if (!this.#link.isCluster) return found === 2 ? 'elsewhere' : 'run';
+    if (!this.#link.isCluster) return other ?? 'run';
     // After the claim: whoever had it before has published by now, or never will.
     if ((await this.#link.call(action, (client) => client.exists(resultKey(jobId)))) === 1) return 'finished';
-    if (found === 2) return 'elsewhere';
+    if (other) return other;
     await this.progress(jobId, 'running');
     return 'run';
   }
@@ -95,7 +96,7 @@ export class RedisCommands {
     script: ScriptName,
     keys: readonly string[],
     args: readonly (string | number)[],
-  ): Promise<number> {
+  ): Promise<number | string> {
     return this.#link.call(action, (client) => (client as unknown as Scripts)[script](keys.length, ...keys, ...args));
   }
 }

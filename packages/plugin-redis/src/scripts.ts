@@ -35,11 +35,11 @@ return 1`,
 
   /**
    * KEYS: claim, result (optional), state (optional). ARGV: owner, lease in ms, TTL in ms. Takes a job up: 0 where its
-   * result is known, 1 where the owner has it now, 2 where another has.
+   * result is known, 1 where the owner has it now, and who has it where that is another.
    */
   ngBegin: `${IS_FINAL}if KEYS[2] and redis.call('EXISTS', KEYS[2]) == 1 then return 0 end
 local owner = redis.call('GET', KEYS[1])
-if owner and owner ~= ARGV[1] then return 2 end
+if owner and owner ~= ARGV[1] then return owner end
 redis.call('SET', KEYS[1], ARGV[1], 'PX', ARGV[2])
 if KEYS[3] and not isFinal(KEYS[3]) then redis.call('SET', KEYS[3], 'running', 'PX', ARGV[3]) end
 return 1`,

@@ -34,6 +34,8 @@ export interface AwsWorkerOptions {
   /** Of the configuration, beside runtimes and plugins. */
   readonly settings?: Readonly<Record<string, unknown>>;
   readonly env?: Readonly<Record<string, string>>;
+  /** The text of the configuration file, instead of one made from `options` and `settings`. */
+  readonly config?: string;
   /** Where another worker was before, with what it left there. Default: a new folder. */
   readonly directory?: string;
 }
@@ -80,7 +82,7 @@ export class AwsWorker {
   static async start(options: AwsWorkerOptions): Promise<AwsWorker> {
     const directory = options.directory ?? (await makeWorkerDirectory());
     await mkdir(directory, { recursive: true });
-    await writeFile(join(directory, 'nanogrid.config.mjs'), configuration(options));
+    await writeFile(join(directory, 'nanogrid.config.mjs'), options.config ?? configuration(options));
     const { PATH = '', HOME = '', DOCKER_HOST } = process.env;
     const { endpoints, redis, codeBucket, outputBucket } = options;
     const env = {

@@ -30,6 +30,7 @@ export async function withQueue(invocation: Invocation, work: (queue: OpenQueue)
     log: silentLogger,
     env: invocation.io.env,
     plugins: mine,
+    role: 'client',
   });
   const admin = host.service('queueAdmin');
   if (admin === undefined) {

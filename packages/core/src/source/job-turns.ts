@@ -7,7 +7,6 @@
  */
 
 import { setTimeout as sleep } from 'node:timers/promises';
-import { NanoGridError } from '../errors.js';
 import type { Job } from '../job.js';
 import type { Logger } from '../logger.js';
 import type { Outcome } from '../publish/settle.js';
@@ -52,8 +51,9 @@ export class JobTurns {
       start = await this.#begin(job, signal);
     } catch (error) {
       if (signal.aborted) return { kind: 'handed-back' };
-      this.#log.warn({ err: error, jobId, functionId, attempt }, 'cannot tell whether the job has a result');
-      return { kind: 'retry', error: NanoGridError.from(error, 'NG_RESULT_STORE_FAILED') };
+      // Publishing waits until the store works, and takes one result of an id.
+      this.#log.warn({ err: error, jobId, functionId, attempt }, 'cannot tell whether the job has a result; it runs');
+      start = { kind: 'run', end: () => {} };
     }
     if (start.kind !== 'run') {
       this.#log.info({ jobId, functionId, attempt }, 'the job has a result already; it is not run again');

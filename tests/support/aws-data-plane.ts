@@ -6,6 +6,7 @@ import type { SQSClient } from '@aws-sdk/client-sqs';
 import { s3Client, sqsClient } from './services/aws-clients.js';
 import { AwsWorker, type AwsWorkerOptions, makeWorkerDirectory } from './services/aws-worker.js';
 import { makeBucket, type TestBucket } from './services/buckets.js';
+import { type CloudWatch, startCloudWatch } from './services/cloudwatch.js';
 import type { AwsEmulator } from './services/fauxqs.js';
 import { type HttpFaultProxy, startHttpFaultProxy } from './services/http-fault-proxy.js';
 import { makeQueue, type QueueOptions, type TestQueue } from './services/queues.js';
@@ -28,7 +29,13 @@ export class DataPlane {
     /** Hears results from Redis itself, whatever is between it and the workers. */
     readonly results: ResultListener,
     /** Between the workers and each service. */
-    readonly faults: { readonly sqs: HttpFaultProxy; readonly s3: HttpFaultProxy; readonly redis: TcpFaultProxy },
+    readonly faults: {
+      readonly sqs: HttpFaultProxy;
+      readonly s3: HttpFaultProxy;
+      readonly cloudWatch: HttpFaultProxy;
+      readonly redis: TcpFaultProxy;
+    },
+    readonly metrics: CloudWatch,
   ) {}
 
   static async start(startEmulator: () => Promise<AwsEmulator>): Promise<DataPlane> {
@@ -40,16 +47,19 @@ export class DataPlane {
       stops.push(server.close);
       const results = await listenForResults(server);
       stops.push(results.close);
+      const metrics = await startCloudWatch();
+      stops.push(metrics.close);
       const faults = {
         sqs: await startHttpFaultProxy(emulator.endpoint),
         s3: await startHttpFaultProxy(emulator.endpoint),
+        cloudWatch: await startHttpFaultProxy(metrics.endpoint),
         redis: await startTcpFaultProxy(server),
       };
       for (const proxy of Object.values(faults)) stops.push(proxy.close);
       const [sqs, s3] = [sqsClient(emulator.endpoint), s3Client(emulator.endpoint)];
       for (const client of [sqs, s3]) stops.push(async () => client.destroy());
       const [code, outputs] = [await makeBucket(s3, 'code'), await makeBucket(s3, 'outputs')];
-      const plane = new DataPlane(emulator, server, sqs, s3, code, outputs, results, faults);
+      const plane = new DataPlane(emulator, server, sqs, s3, code, outputs, results, faults, metrics);
       plane.#stops.push(...stops);
       return plane;
     } catch (error) {
@@ -64,10 +74,10 @@ export class DataPlane {
 
   /** A worker of the queue, with the proxies between it and the services; short waits, so that tests are short. */
   async worker(queue: TestQueue, options: Partial<AwsWorkerOptions> = {}): Promise<AwsWorker> {
-    const { sqs, s3, redis } = this.faults;
+    const { sqs, s3, cloudWatch, redis } = this.faults;
     const worker = await AwsWorker.start({
       queueUrl: queue.url,
-      endpoints: { sqs: sqs.endpoint, s3: s3.endpoint },
+      endpoints: { sqs: sqs.endpoint, s3: s3.endpoint, cloudWatch: cloudWatch.endpoint },
       redis,
       codeBucket: this.code.name,
       outputBucket: this.outputs.name,

@@ -1,10 +1,10 @@
 /**
  * Kills a worker 30 times at each stage of a job and prints what became of it. Run by hand, after `npm run build`:
  *
- *     node .build/tests/campaigns/crashes.js [kills at each stage, default 30] [chains at once, default 3]
+ *     node .build/tests/campaigns/aws-crashes.js [kills at each stage, default 30] [chains at once, default 3]
  */
 
-import { crashCampaign, STAGES } from '../support/crashes.js';
+import { crashCampaign, STAGES } from '../support/aws-crashes.js';
 
 const [kills = 30, chains = 3] = process.argv.slice(2).map(Number);
 const rounds = Math.ceil(kills / chains);
