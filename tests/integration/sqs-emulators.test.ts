@@ -205,17 +205,15 @@ describe.each([
   });
 
   test('a look leaves every message where it is, and says which it used up', async () => {
-    const { queue, source, admin } = await make({ maxReceiveCount: 3 });
+    const { queue, admin } = await make({ maxReceiveCount: 2 });
     for (let i = 0; i < 13; i++) await queue.send(`job-${i}`);
-    const seen = await admin.peek('queue', 12, never);
-    expect(new Set(seen.map(({ messageId }) => messageId)).size).toBe(12);
+    const seen = await admin.peek('queue', 13, never);
+    expect(new Set(seen.map(({ messageId }) => messageId)).size).toBe(13);
     expect(seen.every(({ attempt, spent }) => attempt === 1 && spent === false)).toBe(true);
-    expect(await queue.depth()).toMatchObject({ waiting: 13, inFlight: 0 });
-    const [job] = await source.receive(1, never);
-    await job?.release(0);
-    const again = await admin.peek('queue', 13, never);
-    expect(again.filter(({ spent }) => spent).length).toBeGreaterThan(0);
-    expect(await queue.depth()).toMatchObject({ waiting: 13, inFlight: 0, deadLetters: 0 });
+    expect(await queue.depth()).toEqual({ waiting: 13, inFlight: 0, deadLetters: 0 });
+    const [again] = await admin.peek('queue', 1, never);
+    expect(again).toMatchObject({ attempt: 2, spent: true });
+    expect(await queue.depth()).toEqual({ waiting: 13, inFlight: 0, deadLetters: 0 });
   });
 
   test('no look at a queue whose messages have a single delivery', async () => {
