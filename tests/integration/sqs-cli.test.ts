@@ -72,7 +72,6 @@ test('inspect, redrive and purge', async () => {
 
   expect(await call(['redrive', '--max', '1'])).toMatchObject({ exitCode: 0, out: '1 dead letter sent again.\n' });
   expect((await queue.depth()).deadLetters).toBe(1);
-  expect(await call(['purge'])).toMatchObject({ exitCode: 2 });
   expect(await call(['purge', '--dead-letters', '--yes'])).toMatchObject({
     exitCode: 0,
     out: '1 dead letter deleted.\n',
@@ -86,12 +85,6 @@ test('a queue that is not there: which setting, where it came from, what to chan
   const { exitCode, out, err } = await call(['inspect'], { SQS_QUEUE_URL: `${queue.url}-not` });
   expect(exitCode).toBe(3);
   expect(out).toBe('');
-  expect(err).toMatch(/^Error: Reading the attributes of the SQS queue .*NonExistentQueue|^Error: .*does not exist/m);
+  expect(err).toMatch(/^Error: Reading the attributes of the SQS queue .*QueueDoesNotExist/);
   expect(err).toMatch(/\nHint: .*queueUrl \(from .*SQS_QUEUE_URL.*\nCode: NG_QUEUE_FAILED/);
-});
-
-test('nobody there: the endpoint is named', async () => {
-  const { exitCode, err } = await call(['inspect'], { AWS_ENDPOINT_URL: 'http://127.0.0.1:1' });
-  expect(exitCode).toBe(3);
-  expect(err).toContain('http://127.0.0.1:1');
 });

@@ -24,6 +24,15 @@ export interface SqsQueueOptions extends ClientOptions {
 /** A failure is told by `health` for as long as it may still be so, in milliseconds. */
 const FAILING_MS = 60_000;
 
+/**
+ * Asks a receive for everything that SQS knows of a message, and all that its sender added. The first has a newer name
+ * (MessageSystemAttributeNames); SQS keeps the old one, and it is the only one that every emulator knows.
+ */
+export const ALL_ATTRIBUTES = {
+  AttributeNames: ['All' as const],
+  MessageAttributeNames: ['All'],
+};
+
 /** Attributes of a message that its copy in another queue keeps. */
 export interface MessageCopy {
   readonly body: string;

@@ -7,7 +7,7 @@ import { type Facts, type QueueFacts, readFacts } from './queue-facts.js';
 import { Receipts } from './receipts.js';
 import { type DeadLetters, type DeliveryContext, SqsDelivery } from './sqs-delivery.js';
 import { SqsFailure } from './sqs-failure.js';
-import { type SqsQueue, sendCopy } from './sqs-queue.js';
+import { ALL_ATTRIBUTES, type SqsQueue, sendCopy } from './sqs-queue.js';
 
 /** How old the redrive policy may be that deliveries go by, in milliseconds. */
 const POLICY_AGE_MS = 60_000;
@@ -101,8 +101,7 @@ export class SqsSource implements JobSource {
       MaxNumberOfMessages: queue.fifo ? 1 : max,
       WaitTimeSeconds: Math.ceil(waitMs / 1_000),
       VisibilityTimeout: this.visibilityMs / 1_000,
-      MessageSystemAttributeNames: ['All'],
-      MessageAttributeNames: ['All'],
+      ...ALL_ATTRIBUTES,
       ...(this.#attempt === undefined ? {} : { ReceiveRequestAttemptId: this.#attempt.id }),
     });
     const receive = (client: SQSClient) => client.send(command, { abortSignal });
