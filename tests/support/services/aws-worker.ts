@@ -241,17 +241,18 @@ async function removeContainersOf(pid: number): Promise<void> {
   }
 }
 
-function configuration({ options = {}, settings = {} }: AwsWorkerOptions): string {
+function configuration({ endpoints, options = {}, settings = {} }: AwsWorkerOptions): string {
   const show = (value: object | undefined) => (value === undefined ? '' : JSON.stringify(value));
+  const withMetrics = endpoints.cloudWatch !== undefined;
   return `import { defineConfig } from '@nanogrid/core';
-import { cloudwatch } from '@nanogrid/plugin-cloudwatch';
-import { redis } from '@nanogrid/plugin-redis';
-import { s3 } from '@nanogrid/plugin-s3';
-import { sqs } from '@nanogrid/plugin-sqs';
+${withMetrics ? `import cloudWatch from '@nanogrid/plugin-cloudwatch';\n` : ''}import redis from '@nanogrid/plugin-redis';
+import s3 from '@nanogrid/plugin-s3';
+import sqs from '@nanogrid/plugin-sqs';
 import { shell } from '${compiled('../shell-runtime.js').href}';
 import { stageStops } from '${compiled('./stage-stops.js').href}';
 
-const plugins = [sqs(${show(options.sqs)}), s3(${show(options.s3)}), redis(${show(options.redis)}), cloudwatch(${show(options.cloudWatch)}), stageStops()];
+const metrics = [${withMetrics ? `cloudWatch(${show(options.cloudWatch)})` : ''}];
+const plugins = [sqs(${show(options.sqs)}), s3(${show(options.s3)}), redis(${show(options.redis)}), ...metrics, stageStops()];
 export default defineConfig({ runtimes: [shell], plugins, ...${JSON.stringify({ http: { port: 0 }, ...settings })} });
 `;
 }
