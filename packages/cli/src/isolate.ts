@@ -23,10 +23,10 @@ export interface Isolation {
   readonly store: Local;
 }
 
-/** The configuration with everything durable in the temporary folder, and without the plugins that provide services. */
+/** The configuration with everything durable in the temporary folder, and without the plugins that provide services or serve a worker that stays. */
 export function isolate(loaded: LoadedConfig, { runtime, scratch, store }: Isolation): LoadedConfig {
   const { config } = loaded;
-  const others = loaded.plugins.filter(({ provides = [] }) => provides.length === 0);
+  const others = loaded.plugins.filter(({ provides = [], scope }) => provides.length === 0 && scope !== 'worker');
   return {
     ...loaded,
     runtimes: [runtime],

@@ -5,9 +5,10 @@ export { defineConfig } from './config/define-config.js';
 export { editorSchema, editorSchemaText } from './config/editor-schema.js';
 export { CONFIG_FILE_NAMES } from './config/find-config.js';
 export { type LoadConfigOptions, type LoadedConfig, loadConfig } from './config/load-config.js';
-export { printConfig } from './config/print-config.js';
+export { printConfig, secretValues } from './config/print-config.js';
 export type { Variables } from './config/read-variables.js';
 export { renderConfigReference } from './config/render-config-reference.js';
+export { looksSecret, REDACTED, redactText } from './config/show-value.js';
 export type { NanoGridConfig, PackageEntry, Settings } from './config/user-config.js';
 export { ERROR_CODES, type ErrorCode, type ErrorSide, NanoGridError, type NanoGridErrorOptions } from './errors.js';
 export type { ExecSpec, WorkFileRequest } from './exec/exec-spec.js';
@@ -37,6 +38,7 @@ export type {
   PluginFactory,
   PluginHost,
   PluginMetric,
+  PluginScope,
   Services,
 } from './plugin/plugin.js';
 export type { PluginFigure } from './plugin/plugin-metrics.js';

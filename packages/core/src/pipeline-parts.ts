@@ -6,6 +6,7 @@ import type { CoreConfig } from './config/core-config.js';
 import type { CodeCache } from './extract/code-cache.js';
 import type { Hooks } from './hooks.js';
 import type { Job } from './job.js';
+import type { JobContext } from './job-context.js';
 import type { Logger } from './logger.js';
 import type { AiRelay } from './network/ai-relay.js';
 import type { Pool } from './pool/pool.js';
@@ -32,6 +33,8 @@ export interface PipelineParts {
   /** One run at a time for each job id, and none where its result is known. */
   readonly turns: JobTurns;
   readonly unknownFields: UnknownFields;
+  /** Which job runs, and in which stage. */
+  readonly jobs: JobContext;
   readonly log: Logger;
   /** The image that a runtime's containers are made of, as `sha256:…`; made first where it is missing. */
   readonly imageId: (runtime: Runtime, signal: AbortSignal) => Promise<string>;

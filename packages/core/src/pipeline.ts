@@ -21,6 +21,7 @@ import type { Delivery } from './stores.js';
 export async function processDelivery(parts: PipelineParts, delivery: Delivery, signal: AbortSignal): Promise<Outcome> {
   const clock = new PhaseClock(parts.now, delivery.sentAt === undefined ? 0 : Date.now() - delivery.sentAt);
   const message = decodeMessage(delivery.body, delivery, parts.config);
+  if (message.ok) parts.jobs.accept(message.job, clock.phases.queue);
   return message.ok
     ? parts.turns.take(message.job, signal, () => attempt(parts, message, clock, signal))
     : publishRejection(parts, message, delivery, clock, signal);
@@ -51,9 +52,11 @@ async function runJob(parts: PipelineParts, run: JobRun): Promise<JobResult> {
   const answer = await hooks.beforeFetch.promise(job);
   if (answer !== undefined) return earlyResult(job, answer, clock.phases, memoryMb);
 
+  parts.jobs.enter('fetch');
   const lease = await parts.codeCache.acquire({ ref: job.code, runtime: run.runtime }, run.signal);
   clock.set('fetch', lease.timings.fetchMs);
   clock.set('extract', lease.timings.extractMs);
+  parts.jobs.enter('acquire');
   try {
     await hooks.afterExtract.promise(job, lease.code);
     const spec = await hooks.beforeExec.promise(buildSpec(run, lease.code, parts.config), job);
@@ -61,6 +64,7 @@ async function runJob(parts: PipelineParts, run: JobRun): Promise<JobResult> {
       withContainer(parts, run, program, spec, async (container) => {
         const { result, report, outputs } = await execute(parts, run, container, spec);
         const enriched = await hooks.afterExec.promise(result, report, job);
+        parts.jobs.enter('collect');
         return collect(enriched, outputs, clock);
       }),
     );

@@ -17,6 +17,7 @@ import { CodeCache } from './extract/code-cache.js';
 import type { ImageProgress } from './images/image-progress.js';
 import { ImageStore } from './images/image-store.js';
 import type { Job } from './job.js';
+import { JobContext } from './job-context.js';
 import { type Logger, silentLogger } from './logger.js';
 import { AiRelay } from './network/ai-relay.js';
 import { processDelivery } from './pipeline.js';
@@ -69,6 +70,7 @@ interface Running {
 export class Worker {
   readonly #options: WorkerOptions;
   readonly #log: Logger;
+  readonly #jobs: JobContext;
   readonly #startedAt = performance.now();
   #state: WorkerState = 'new';
   #running: Running | undefined;
@@ -82,7 +84,8 @@ export class Worker {
 
   constructor(options: WorkerOptions) {
     this.#options = options;
-    this.#log = options.log ?? silentLogger;
+    this.#jobs = new JobContext(options.log ?? silentLogger, PROBE.now);
+    this.#log = this.#jobs.log;
   }
 
   get state(): WorkerState {
@@ -173,7 +176,9 @@ export class Worker {
       diskMb: config.sandbox.diskMb,
       sizeOf: ({ name, pool: { size } = {} }) => sizeOf(name, size),
       nameContainer: (runtime) => factory.name(runtime),
-      startContainer: (runtime, container) => factory.start(runtime, container),
+      // Its streams outlive the job that it may be made for.
+      startContainer: (runtime, container) => this.#jobs.outside(() => factory.start(runtime, container)),
+      inBackground: (work) => this.#jobs.outside(work),
       log,
       now,
     });
@@ -196,6 +201,7 @@ export class Worker {
       outputStore,
       turns: new JobTurns(resultStore, log),
       unknownFields: new UnknownFields(log),
+      jobs: this.#jobs,
       log,
       imageId: async (runtime, abort) => (await factory.image(runtime, abort)).id,
       now,
@@ -207,6 +213,7 @@ export class Worker {
       log,
       prefetch: config.worker.prefetch,
       giveUp: this.#giveUp,
+      jobs: this.#jobs,
       now,
       process: (delivery, abort) => processDelivery(parts, delivery, abort),
     });

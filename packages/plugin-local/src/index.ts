@@ -5,6 +5,6 @@ export type { Durability } from './database.js';
 export { type LocalPluginOptions, local, local as default, resolveLocalOptions } from './local.js';
 export type { LocalCodeStore } from './local-code-store.js';
 export type { LocalOutputStore } from './local-output-store.js';
-export type { DeadLetter, LocalQueue, QueueStats, SendOptions } from './local-queue.js';
+export type { DeadLetter, LocalQueue, QueueStats, SendOptions, WaitingMessage } from './local-queue.js';
 export type { LocalResults } from './local-results.js';
 export { type Local, type LocalOptions, openLocal } from './open-local.js';

@@ -1,7 +1,8 @@
 /** The plugin `local`: gives a worker its queue, code, outputs and results on this machine. Owns no state but its twins. */
 
-import { resolve } from 'node:path';
+import { join, resolve } from 'node:path';
 import { type CoreConfig, definePlugin } from '@nanogrid/core';
+import { LocalAdmin } from './local-admin.js';
 import { createLocal, type LocalOptions } from './open-local.js';
 
 /** Options of the plugin: those of `openLocal`, each optional, and which services are left to another plugin. */
@@ -26,7 +27,7 @@ export const local = definePlugin({
   name: '@nanogrid/plugin-local',
   version: '0.1.0',
   core: '^0.1.0',
-  provides: ['source', 'codeStore', 'outputStore', 'resultStore'],
+  provides: ['source', 'codeStore', 'outputStore', 'resultStore', 'queueAdmin'],
   optionsSchema: {
     type: 'object',
     additionalProperties: false,
@@ -92,8 +93,10 @@ export const local = definePlugin({
     },
   },
   apply(host, options) {
-    const twins = createLocal(resolveLocalOptions(host.config, options));
+    const resolved = resolveLocalOptions(host.config, options);
+    const twins = createLocal(resolved);
     host.provide('source', twins.queue);
+    host.provide('queueAdmin', new LocalAdmin(twins.queue, join(resolved.directory, 'local.db')));
     if (options.code) host.provide('codeStore', twins.code);
     if (options.outputs) host.provide('outputStore', twins.outputs);
     host.provide('resultStore', twins.results);

@@ -186,7 +186,7 @@ describe('the worker', () => {
     const samples = await scrape();
     const value = (name: string, labels?: Record<string, string>) => sampleValue(samples, name, labels);
     expect(value('worker_active_jobs')).toBe(3);
-    expect(value('nanogrid_healthy')).toBe(1);
+    expect([value('nanogrid_healthy'), value('nanogrid_waiting_jobs')]).toEqual([1, 0]);
     expect(value('nanogrid_worker_info', { version: '0.1.0', environment: 'production' })).toBe(1);
     expect([value('nanogrid_slots'), value('nanogrid_slots_free')]).toEqual([4, 1]);
     expect(value('nanogrid_memory_budget_free_bytes')).toBe(256 * 2 ** 20);

@@ -17,6 +17,7 @@ export const prometheus = definePlugin({
   name: '@nanogrid/plugin-prometheus',
   version: '0.1.0',
   core: '^0.1.0',
+  scope: 'worker',
   optionsSchema: {
     type: 'object',
     additionalProperties: false,

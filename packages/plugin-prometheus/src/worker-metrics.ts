@@ -24,7 +24,8 @@ export class WorkerMetrics {
   constructor(registry: Registry, warn: (figure: PluginFigure) => void) {
     this.#registry = registry;
     this.#warn = warn;
-    this.#gauge('worker_active_jobs', 'Jobs that this worker holds now.');
+    this.#gauge('worker_active_jobs', 'Jobs that run now.');
+    this.#gauge('nanogrid_waiting_jobs', 'Jobs that were taken ahead and wait for a slot.');
     this.#gauge('nanogrid_healthy', '1 while jobs can be taken, as /health has it.');
     this.#gauge('nanogrid_part_failing', '1 for each part that fails now, as /health names it.', 'part');
     this.#gauge('nanogrid_worker_info', 'Always 1.', 'version', 'environment');
@@ -53,7 +54,7 @@ export class WorkerMetrics {
     for (const metric of [...this.#gauges.values(), ...this.#counters.values()]) {
       metric.reset();
       // Without labels a reset leaves a 0; what is not known now is to be absent.
-      metric.remove();
+      metric.remove({});
     }
     this.#set('worker_active_jobs', status?.activeJobs ?? 0);
     this.#set('nanogrid_healthy', status !== undefined && isHealthy(status) ? 1 : 0);
@@ -61,6 +62,7 @@ export class WorkerMetrics {
     const { version, environment = '', slots, memoryMb, pool, codeCache, artifactCache, queue, failing } = status;
     this.#set('nanogrid_worker_info', 1, { version, environment });
     for (const part of Object.keys(failing)) this.#set('nanogrid_part_failing', 1, { part });
+    this.#set('nanogrid_waiting_jobs', status.waitingJobs);
     this.#set('nanogrid_slots', slots.total);
     this.#set('nanogrid_slots_free', slots.free);
     this.#set('nanogrid_memory_budget_bytes', memoryMb.total * MIB);

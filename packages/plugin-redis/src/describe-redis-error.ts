@@ -116,7 +116,7 @@ function hintFor(kind: RedisFailureKind, error: unknown, context: RedisFailureCo
     case 'refused':
       return `Let it take connections from here: maxclients, bind and protected-mode of the server at ${server}.`;
     case 'timeout':
-      return `Check the server and the network to it; a slow one gets more time from ${source('commandTimeoutMs')}.`;
+      return `Check the server and the network to it${tls ? `, and that it speaks TLS (${source('tls')})` : ''}; a slow one gets more time from ${source('commandTimeoutMs')}.`;
     case 'closed':
       return tls
         ? `Check that it speaks TLS (${source('tls')}), and look at its log.`

@@ -51,11 +51,11 @@ export class RedisCommands {
     const args = [owner, leaseMs, this.#ttlMs];
     const keys = [claimKey(jobId), resultKey(jobId), stateKey(jobId)];
     const found = await this.#run(action, 'ngBegin', this.#link.isCluster ? keys.slice(0, 1) : keys, args);
-    if (found === 2) return 'elsewhere';
     if (found === 0) return 'finished';
-    if (!this.#link.isCluster) return 'run';
+    if (!this.#link.isCluster) return found === 2 ? 'elsewhere' : 'run';
     // After the claim: whoever had it before has published by now, or never will.
     if ((await this.#link.call(action, (client) => client.exists(resultKey(jobId)))) === 1) return 'finished';
+    if (found === 2) return 'elsewhere';
     await this.progress(jobId, 'running');
     return 'run';
   }
@@ -66,6 +66,11 @@ export class RedisCommands {
 
   async release(jobId: string, owner: string): Promise<void> {
     await this.#run('Giving up a job in', 'ngRelease', [claimKey(jobId)], [owner]);
+  }
+
+  /** Throws where the server takes no writes. Leaves nothing behind. */
+  async tryWrite(): Promise<void> {
+    await this.#link.call('Writing to', (client) => client.set(claimKey('~health'), '1', 'PX', 1));
   }
 
   async get(jobId: string): Promise<JobState | undefined> {

@@ -35,6 +35,8 @@ export class RedisLink {
   #trouble: Trouble | undefined;
   /** What the client said last, until a connection stands. */
   #lastError: unknown;
+  /** The connection is not to be used: it did not answer in time and is being replaced, or is not in its database. */
+  #givenUp = false;
   #closed = false;
 
   constructor({ connection, log, source }: RedisLinkOptions) {
@@ -49,10 +51,14 @@ export class RedisLink {
       this.#lastError = error;
     });
     this.#client.on('close', () => {
+      this.#givenUp = false;
       // What is known already says more.
       if (this.#trouble === undefined) this.#failed(this.#lastError ?? new Error('Connection is closed'));
     });
     this.#client.on('ready', () => {
+      // The client goes on in database 0, where nobody looks for results.
+      this.#givenUp = redisFailureKind(this.#lastError) === 'database';
+      if (this.#givenUp) return;
       this.#lastError = undefined;
       if (this.#trouble?.ofConnection) this.#well();
       for (const listener of this.#upListeners) listener();
@@ -70,7 +76,7 @@ export class RedisLink {
 
   /** Whether commands can be sent now. */
   get isUp(): boolean {
-    return this.#client.status === 'ready';
+    return this.#client.status === 'ready' && !this.#givenUp;
   }
 
   /** Why Redis cannot be used now; undefined where it can, as far as is known. */
@@ -119,7 +125,10 @@ export class RedisLink {
       const isTimeout = redisFailureKind(error) === 'timeout';
       this.#ill(described, isTimeout);
       // It may never answer again on this connection: a new one is tried, and nothing waits for the old one meanwhile.
-      if (isTimeout && !this.isCluster && this.isUp) this.#client.disconnect(true);
+      if (isTimeout && !this.isCluster && this.isUp) {
+        this.#givenUp = true;
+        this.#client.disconnect(true);
+      }
       throw described;
     }
   }

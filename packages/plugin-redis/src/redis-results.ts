@@ -119,6 +119,8 @@ export class RedisResults implements ResultStore {
     const signal = AbortSignal.timeout(PING_MS);
     try {
       if (!this.#link.trouble) await this.#link.call('Asking', (client) => unlessAborted(client.ping(), signal));
+      // It answers, and took no write the last time: nothing else may be written for long.
+      else if (this.#link.isUp) await unlessAborted(this.#commands.tryWrite(), signal);
     } catch (error) {
       throw this.#unhealthy(NanoGridError.from(error, 'NG_RESULT_STORE_FAILED'));
     }

@@ -86,7 +86,8 @@ function checkRegion(
   { queueUrl, region, endpoint }: { queueUrl: string; region: string; endpoint?: string | undefined },
 ): void {
   if (endpoint !== undefined) return;
-  const [, its] = /^https:\/\/(?:sqs|[^/]*queue)\.?([a-z0-9-]+)\.amazonaws\.com/.exec(queueUrl) ?? [];
+  const [, current, old] = /^https:\/\/(?:sqs\.([a-z0-9-]+)|([a-z0-9-]+)\.queue)\.amazonaws\.com/.exec(queueUrl) ?? [];
+  const its = current ?? old;
   if (its === undefined || its === region) return;
   throw new NanoGridError(
     'NG_CONFIG_INVALID',

@@ -29,6 +29,16 @@ export interface FaultControl<Event> {
   readonly counts: () => FaultCounts;
 }
 
+/** Whether a fault keeps what a client says from the server. */
+export function meetsRequests(fault: Fault): boolean {
+  return fault.kind === 'refuse' || fault.kind === 'error' || (fault.kind === 'hang' && fault.done !== true);
+}
+
+/** Whether a fault meets what the server answers; one that hangs answers nothing, whenever it was asked. */
+export function meetsAnswers(fault: Fault): boolean {
+  return fault.kind === 'cut' || fault.kind === 'slow' || fault.kind === 'hang';
+}
+
 export class FaultSwitch<Event> {
   readonly counts = { passed: 0, refuse: 0, hang: 0, cut: 0, slow: 0, error: 0 };
   #choose: (event: Event) => Fault | undefined = () => undefined;
@@ -52,10 +62,10 @@ export class FaultSwitch<Event> {
   /** The fault for this event, counted; undefined where it is none of those that `meets`. */
   pick(event: Event, meets: (fault: Fault) => boolean = () => true): Fault | undefined {
     const chosen = this.#choose(event);
-    const fault = chosen && meets(chosen) ? chosen : undefined;
-    this.counts[fault?.kind ?? 'passed']++;
-    if (fault !== undefined) this.#hit?.(event);
-    return fault;
+    if (chosen === undefined || !meets(chosen)) return undefined;
+    this.counts[chosen.kind]++;
+    this.#hit?.(event);
+    return chosen;
   }
 
   /** Resolves at the next change of the fault, or after `ms`. */

@@ -3,7 +3,7 @@
 import { once } from 'node:events';
 import { Agent, createServer, type IncomingMessage, request, type ServerResponse } from 'node:http';
 import { setTimeout as sleep } from 'node:timers/promises';
-import { type Fault, type FaultControl, FaultSwitch } from './fault.js';
+import { type Fault, type FaultControl, FaultSwitch, meetsAnswers, meetsRequests } from './fault.js';
 import { FaultListener } from './fault-listener.js';
 
 /** A request that came to the proxy. */
@@ -13,6 +13,8 @@ export interface ProxiedRequest {
   readonly path: string;
   /** As SQS, DynamoDB and CloudWatch name it, for instance `ReceiveMessage`; undefined for S3. */
   readonly operation: string | undefined;
+  /** Size of the server's answer, 0 where it does not say; undefined while it has not been asked. A fault is chosen for both. */
+  readonly answerBytes: number | undefined;
 }
 
 export interface HttpFaultProxy extends FaultControl<ProxiedRequest> {
@@ -34,10 +36,10 @@ export async function startHttpFaultProxy(target: string): Promise<HttpFaultProx
   const server = createServer({ keepAliveTimeout: 0, requestTimeout: 0, headersTimeout: 0 }, (incoming, outgoing) => {
     const { method = 'GET', url: path = '/', headers } = incoming;
     const operation = String(headers['x-amz-target'] ?? '').split('.')[1];
-    const asked = { method, path, operation };
-    const fault = faults.pick(asked);
+    const asked = { method, path, operation, answerBytes: undefined };
+    const fault = faults.pick(asked, meetsRequests);
     if (fault?.kind === 'refuse') return void incoming.socket.resetAndDestroy();
-    if (fault?.kind === 'hang' && fault.done !== true) return hang(outgoing, fault.forMs);
+    if (fault?.kind === 'hang') return hang(outgoing, fault.forMs);
     if (fault?.kind === 'error') {
       // Answered once it is asked in full, as servers do.
       incoming.resume().once('end', () => answerError(outgoing, asked, fault));
@@ -45,11 +47,14 @@ export async function startHttpFaultProxy(target: string): Promise<HttpFaultProx
     }
     const { expect: _answeredHere, ...rest } = headers;
     const onward = request({ agent, hostname, port, method, path, headers: rest }, (answer) => {
-      if (fault?.kind === 'hang') {
+      const answerBytes = Number(answer.headers['content-length'] ?? 0);
+      const late = faults.pick({ ...asked, answerBytes }, meetsAnswers);
+      if (late === undefined) faults.counts.passed++;
+      if (late?.kind === 'hang') {
         answer.resume();
-        return hang(outgoing, fault.forMs);
+        return hang(outgoing, late.forMs);
       }
-      pass(answer, outgoing, fault).catch(() => outgoing.destroy());
+      pass(answer, outgoing, late).catch(() => outgoing.destroy());
     });
     onward.on('error', () => incoming.socket.resetAndDestroy());
     outgoing.on('close', () => {

@@ -3,7 +3,7 @@
 import { once } from 'node:events';
 import { connect, createServer, type Socket } from 'node:net';
 import { setTimeout as sleep } from 'node:timers/promises';
-import { type Fault, type FaultControl, FaultSwitch } from './fault.js';
+import { type Fault, type FaultControl, FaultSwitch, meetsAnswers, meetsRequests } from './fault.js';
 import { FaultListener } from './fault-listener.js';
 
 /** Bytes on their way, as they came: what belongs together may come in pieces. */
@@ -54,10 +54,9 @@ export async function startTcpFaultProxy(target: { host: string; port: number })
       await write(upstream, data);
     });
     relay(upstream, async (data) => {
-      const fault = faults.pick({ from: 'server', connection, data });
+      const fault = faults.pick({ from: 'server', connection, data }, meetsAnswers);
       await outlast(hangOf(fault), hangOf);
       if (fault !== since.fault) since = { fault, bytes: 0 };
-      if (fault?.kind === 'refuse') return void client.resetAndDestroy();
       if (fault?.kind === 'cut') {
         const left = (fault.afterBytes ?? 0) - since.bytes;
         if (left < data.length) {
@@ -66,6 +65,7 @@ export async function startTcpFaultProxy(target: { host: string; port: number })
         }
       }
       since.bytes += data.length;
+      if (fault === undefined) faults.counts.passed++;
       if (fault?.kind === 'slow') return trickle(client, data, fault.bytesPerSecond, faults);
       await write(client, data);
     });
@@ -99,9 +99,6 @@ export async function startTcpFaultProxy(target: { host: string; port: number })
 type Hang = Extract<Fault, { kind: 'hang' }>;
 
 const hangOf = (fault: Fault | undefined) => (fault?.kind === 'hang' ? fault : undefined);
-
-/** Whether a fault keeps what a client says from the server; the others meet its answers. */
-const meetsRequests = (fault: Fault) => fault.kind === 'refuse' || (fault.kind === 'hang' && fault.done !== true);
 
 /** Gives each chunk to `forward`, one after the other; no more is read meanwhile. */
 function relay(from: Socket, forward: (chunk: Buffer) => Promise<void>): void {

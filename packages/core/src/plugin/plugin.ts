@@ -85,6 +85,9 @@ export interface PluginHost {
   status(): Promise<WorkerStatus | undefined>;
 }
 
+/** Which workers a plugin is for. */
+export type PluginScope = 'any' | 'worker';
+
 /** A plugin with its options, ready to be listed in `plugins` of the configuration. */
 export interface Plugin {
   /** npm-style name, for instance `@acme/nanogrid-plugin-audit`. */
@@ -95,6 +98,11 @@ export interface Plugin {
   readonly core: string;
   /** The services that `apply` provides. Default: none. */
   readonly provides?: readonly (keyof Services)[];
+  /**
+   * `worker`: serves a worker that stays (metrics on a port, for instance), and is left out where `nanogrid run` runs a
+   * single job. Default `any`.
+   */
+  readonly scope?: PluginScope;
   /** JSON Schema of the options: an object schema. Keys that it does not name are refused. */
   readonly optionsSchema: JsonSchema;
   /**

@@ -35,6 +35,8 @@ export interface PoolOptions {
   /** Makes and starts a container; it is idle when this resolves. Nothing is left when it rejects. */
   startContainer(runtime: Runtime, container: Container): Promise<void>;
   nameContainer(runtime: Runtime): string;
+  /** Calls what belongs to no job. */
+  inBackground<T>(work: () => T): T;
   readonly log: Logger;
   /** Monotonic milliseconds. */
   now(): number;
@@ -287,6 +289,10 @@ export class Pool {
   /** The same in the background; after a failure, again with growing delays. */
   #refill(runtime: Runtime): void {
     if (this.#stopping || this.#refills.has(runtime)) return;
+    this.#options.inBackground(() => this.#refillNow(runtime));
+  }
+
+  #refillNow(runtime: Runtime): void {
     for (const creation of this.#fill(runtime)) {
       creation.catch((error) => {
         if (this.#stopping) return;

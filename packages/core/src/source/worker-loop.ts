@@ -11,6 +11,7 @@ import { backoffMs } from '../concurrency/backoff.js';
 import { Budget } from '../concurrency/budget.js';
 import { sleep } from '../concurrency/sleep.js';
 import { NanoGridError } from '../errors.js';
+import { JobContext } from '../job-context.js';
 import type { Logger } from '../logger.js';
 import { type Outcome, settle } from '../publish/settle.js';
 import type { Delivery, JobSource } from '../stores.js';
@@ -33,6 +34,8 @@ export interface WorkerLoopOptions {
   /** Takes one delivery to its outcome. `signal` asks to hand it back. */
   process(delivery: Delivery, signal: AbortSignal): Promise<Outcome>;
   readonly log: Logger;
+  /** Which job each line is about. Default: one of the loop's own. */
+  readonly jobs?: JobContext;
   /** Aborted when jobs in flight are handed back. */
   readonly giveUp: AbortController;
   /** Monotonic milliseconds. */
@@ -46,6 +49,7 @@ export type LoopState = 'stopped' | 'running' | 'draining';
 export class WorkerLoop {
   readonly #options: WorkerLoopOptions;
   readonly #random: () => number;
+  readonly #jobs: JobContext;
   readonly #heartbeat: Heartbeat;
   /** Deliveries that wait or run. */
   readonly #places: Budget;
@@ -66,6 +70,7 @@ export class WorkerLoop {
     const { source, slots, prefetch, log, now, random } = options;
     this.#options = options;
     this.#random = random ?? Math.random;
+    this.#jobs = options.jobs ?? new JobContext(log, now);
     this.#heartbeat = new Heartbeat({ visibilityMs: source.visibilityMs, log, now });
     this.#places = new Budget(slots.total + prefetch);
   }
@@ -164,9 +169,11 @@ export class WorkerLoop {
   #accept(delivery: Delivery, place: (() => void) | Promise<() => void>): void {
     const { log } = this.#options;
     const unwatch = this.#heartbeat.watch(delivery);
-    const done = this.#handle(delivery, place)
-      .catch((error) =>
-        log.error({ err: error, messageId: delivery.id }, 'a message could not be settled; it comes again'),
+    const done = this.#jobs
+      .run(() =>
+        this.#handle(delivery, place).catch((error) =>
+          log.error({ err: error, messageId: delivery.id }, 'a message could not be settled; it comes again'),
+        ),
       )
       .then(() => {
         unwatch();
@@ -207,10 +214,12 @@ export class WorkerLoop {
     const { source, giveUp, log, now } = this.#options;
     const leave = await this.#settlements.take(1, new AbortController().signal);
     const startedAt = now();
+    this.#jobs.enter('settle');
     try {
       for (let failures = 1; ; failures++) {
         try {
           await settle(delivery, outcome, this.#random);
+          this.#jobs.leave(outcome.kind);
           return;
         } catch (error) {
           const failure = NanoGridError.from(error, 'NG_QUEUE_FAILED');
