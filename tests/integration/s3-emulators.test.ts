@@ -189,12 +189,17 @@ describe.each([
     const ref = { bucket: undefined, key: 'large' };
     await codeBucket.put('large', content);
 
-    const once = new Set<string>();
-    const kinds = [{ kind: 'refuse' }, { kind: 'cut' }, { kind: 'hang' }] as const;
-    await proxy.fail(({ path }) => {
-      if (once.has(path)) return undefined;
-      once.add(path);
-      return kinds[once.size % kinds.length];
+    // Each request fails once, the first way before it is asked, the others when it is answered.
+    const faults = new Map<string, { kind: 'refuse' | 'cut' | 'hang'; done?: boolean } | undefined>();
+    const kinds = [{ kind: 'refuse' }, { kind: 'cut' }, { kind: 'hang', done: true }] as const;
+    await proxy.fail(({ method, path, answerBytes }) => {
+      const name = `${method} ${path}`;
+      // An upload that was completed once is unknown to fauxqs the next time.
+      if (!faults.has(name)) faults.set(name, method === 'POST' ? kinds[0] : kinds[faults.size % kinds.length]);
+      const fault = faults.get(name);
+      if (fault !== undefined && (fault.kind === 'refuse') !== (answerBytes === undefined)) return undefined;
+      faults.set(name, undefined);
+      return fault;
     });
     await outputs.put(file('shaken', content));
     expect((await dataBucket.get('outputs/job-1/shaken')).equals(content)).toBe(true);
