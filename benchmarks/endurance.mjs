@@ -18,9 +18,25 @@ const WARM_UP_SHARE = 0.2;
 const MIB = 2 ** 20;
 const HELLO = 'import json, os\nprint(json.dumps({"hello": json.loads(os.environ["PAYLOAD"])["name"]}))\n';
 
+const HELP = `npm run bench:endurance -- [options]
+
+Runs many jobs on one worker, then many functions on another, and writes what grows to benchmarks/results/endurance.json.
+
+  --jobs N        jobs of the first worker; 0 leaves that part out (default 10000)
+  --functions N   functions of the second; 0 leaves that part out (default 1000)
+  --help          this text`;
+
 const { values: options } = parseArgs({
-  options: { jobs: { type: 'string', default: '10000' }, functions: { type: 'string', default: '1000' } },
+  options: {
+    jobs: { type: 'string', default: '10000' },
+    functions: { type: 'string', default: '1000' },
+    help: { type: 'boolean', short: 'h' },
+  },
 });
+if (options.help) {
+  console.log(HELP);
+  process.exit();
+}
 const stopped = interrupted();
 
 await setUp({ say: console.error });

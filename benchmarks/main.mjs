@@ -6,6 +6,7 @@ import { ImageStore } from '@nanogrid/core';
 import { python as pythonRuntime } from '@nanogrid/runtime-python';
 import { hostPython } from './lib/bare-process.mjs';
 import { BenchWorker, runtimesOf, shell } from './lib/bench-worker.mjs';
+import { DataPlane, dataPlaneSides } from './lib/data-plane.mjs';
 import { EngineBaselines } from './lib/engine-baselines.mjs';
 import { KEPT_FUNCTIONS, languageBaselines, languageSides } from './lib/language-sides.mjs';
 import { loadLanguages } from './lib/languages.mjs';
@@ -13,7 +14,7 @@ import { describeMachine } from './lib/machine.mjs';
 import { measure } from './lib/measure.mjs';
 import { growthSamples, idleSamples } from './lib/once.mjs';
 import { makeResults, renderTable, rowsLeftOut, writeResults } from './lib/report.mjs';
-import { baselineSides, ownSides } from './lib/sides.mjs';
+import { baselineSides, GREETING, HELLO, ownSides } from './lib/sides.mjs';
 
 /** A run that hangs ends by itself. */
 const DEADLINE_MS = 10 * 60_000;
@@ -31,6 +32,7 @@ export async function runBenchmarks({ rounds, interrupted, folder, say = console
   setMaxListeners(0, signal);
   const engine = new EngineBaselines();
   let worker;
+  let plane;
   try {
     const python = await hostPython();
     const machine = await describeMachine(engine.docker, python);
@@ -49,10 +51,17 @@ export async function runBenchmarks({ rounds, interrupted, folder, say = console
       ...(await baselineSides({ engine, pythonImage, shellImage, python, signal })),
       ...(await languageBaselines({ engine, languages, imageOf })),
     };
-    const own = { ...(await ownSides({ worker, signal })), ...(await languageSides({ worker, languages, signal })) };
+    plane = await DataPlane.start({ code: HELLO, signal });
+    const { 'bare data plane': roundTrips, ...throughServices } = dataPlaneSides({ plane, greeting: GREETING });
+    baselines['bare data plane'] = roundTrips;
+    const own = {
+      ...(await ownSides({ worker, signal })),
+      ...(await languageSides({ worker, languages, signal })),
+      ...throughServices,
+    };
     const samples = await measure(alternate(own, baselines), { rounds, signal, say });
     // What a worker takes that does nothing, and what many functions change, each alone on the machine.
-    await Promise.all([engine.close(), worker.stop()]);
+    await Promise.all([engine.close(), worker.stop(), plane.stop()]);
     worker = undefined;
     say('an idle worker');
     Object.assign(samples, await idleSamples({ signal }));
@@ -72,7 +81,7 @@ export async function runBenchmarks({ rounds, interrupted, folder, say = console
     return results.every(({ result }) => result.met !== false);
   } finally {
     say('removing containers');
-    await Promise.all([engine.close(), worker?.stop()]);
+    await Promise.all([engine.close(), worker?.stop(), plane?.stop()]);
   }
 }
 

@@ -20,6 +20,8 @@ const TARGET = 1.5;
 const PAUSE_MS = 15;
 const WARM_UP_JOBS = 40;
 const CLEAN_UP_MS = 20_000;
+/** Less than the default, which is harder on the neighbour: else each bomb's last job would wait for half a minute. */
+const MAX_DELAY_MS = 4_000;
 
 /** Each runs again and again while its turn lasts, in a container of its own. */
 const BOMBS = {
@@ -35,9 +37,25 @@ const BOMBS = {
   'output flood': { script: 'yes', timeoutMs: 3_000 },
 };
 
+const HELP = `npm run bench:neighbours -- [options]
+
+Measures what a function feels of a bomb in the container beside it, and writes benchmarks/results/neighbours.json.
+
+  --rounds N   turns of each bomb (default 4)
+  --jobs N     hello jobs in each turn (default 60)
+  --help       this text`;
+
 const { values: options } = parseArgs({
-  options: { rounds: { type: 'string', default: '4' }, jobs: { type: 'string', default: '60' } },
+  options: {
+    rounds: { type: 'string', default: '4' },
+    jobs: { type: 'string', default: '60' },
+    help: { type: 'boolean', short: 'h' },
+  },
 });
+if (options.help) {
+  console.log(HELP);
+  process.exit();
+}
 const stopped = interrupted();
 
 await setUp({ say: console.error });
@@ -45,7 +63,8 @@ await setUp({ say: console.error });
 const { BenchWorker } = await import('./lib/bench-worker.mjs');
 const loadBefore = round(loadavg()[0]);
 if (loadBefore > 0.5) console.error(`The machine is not calm (load ${loadBefore}): the figures will spread.`);
-const worker = await BenchWorker.start({ signal: stopped, settings: { pool: { maxContainers: 24 } } });
+const settings = { pool: { maxContainers: 24, faults: { maxDelayMs: MAX_DELAY_MS } } };
+const worker = await BenchWorker.start({ signal: stopped, settings });
 try {
   const rows = await measure();
   const report = { date: new Date().toISOString(), loadBefore, target: TARGET, rows };

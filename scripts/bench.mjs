@@ -17,7 +17,7 @@ for (const signal of ['SIGINT', 'SIGTERM', 'SIGHUP']) {
 
 try {
   const rounds = readRounds();
-  const { startedPid } = await setUp({ say: console.error });
+  const { startedPid } = await setUp({ say: console.error, services: true });
   interrupted.signal.throwIfAborted();
   // Imported here: there is nothing to import before the set-up has built it.
   const { runBenchmarks } = await import('../benchmarks/main.mjs');

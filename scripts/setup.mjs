@@ -9,6 +9,7 @@ import { withFileLock } from './lib/file-lock.mjs';
 import { checkNodeVersion } from './lib/node-version.mjs';
 import { BUILD_FOLDER, ROOT } from './lib/paths.mjs';
 import { SetUpError } from './lib/set-up-error.mjs';
+import { ensureTestServices } from './lib/test-services.mjs';
 
 /**
  * Installs and builds; no engine is needed for that. Throws `SetUpError`.
@@ -31,12 +32,15 @@ export async function setUpWorkspaces({ root = ROOT, say = console.log, compile 
 /**
  * Sets everything up. Throws `SetUpError` with what a person must do.
  *
- * @param {{ root?: string, say?: (text: string) => void, compile?: boolean }} [options]
+ * @param {{ root?: string, say?: (text: string) => void, compile?: boolean, services?: boolean }} [options] `services`:
+ *   also the programs that tests and benchmarks start beside the worker (Redis). Default false.
  * @returns {Promise<import('./lib/docker-engine.mjs').Engine>}
  */
 export async function setUp(options = {}) {
+  const { say = console.log, services = false } = options;
+  if (services) await ensureTestServices(say);
   await setUpWorkspaces(options);
-  return ensureEngine(options.say ?? console.log);
+  return ensureEngine(say);
 }
 
 /** Prints why a set-up failed; the caller sets the exit code. */

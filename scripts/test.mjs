@@ -28,7 +28,7 @@ for (const signal of ['SIGINT', 'SIGTERM', 'SIGHUP']) {
 }
 
 try {
-  engine = await setUp();
+  engine = await setUp({ services: true });
   for (const { ok } of await runChecks()) tally[ok ? 'passed' : 'failed'] += 1;
   if (interruptedBy === undefined) await runVitest(process.argv.slice(2));
 } catch (error) {

@@ -1,7 +1,7 @@
 /** `npm run image:worker`: packs the packages and builds `nanogrid/worker` from them. Owns a temporary folder. */
 
 import { execFileSync } from 'node:child_process';
-import { copyFileSync, existsSync, mkdtempSync, readdirSync, rmSync } from 'node:fs';
+import { copyFileSync, mkdtempSync, readdirSync, renameSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { ROOT } from './lib/paths.mjs';
@@ -22,9 +22,11 @@ try {
       // Without links: a build context holds plain files.
       npm('install', '--silent', '--no-bin-links', '--omit=dev', '--omit=optional', '--prefix', app, ...tarballs);
       npm('install', '--silent', '--no-bin-links', '--no-save', '--prefix', app, `@libsql/linux-${process.arch}-gnu`);
+      // Debian's Node comes without npm, which the worker asks for what images of runtimes are built with.
+      npm('pack', 'npm@11', '--silent', '--pack-destination', context);
+      const [tarball] = readdirSync(context).filter((name) => name.endsWith('.tgz'));
+      renameSync(join(context, tarball), join(context, 'npm.tgz'));
       rmSync(join(app, 'node_modules/.package-lock.json'), { force: true });
-      // Too large for a build folder: its program is handed over beside it, below.
-      rmSync(join(app, `node_modules/node-linux-${process.arch}`), { recursive: true, force: true });
     } finally {
       rmSync(packed, { recursive: true, force: true });
     }
@@ -32,10 +34,7 @@ try {
     const { createDockerClient, ImageStore } = await import('@nanogrid/core');
     const told = new Set();
     const store = new ImageStore(createDockerClient(undefined));
-    // What the Node runtime builds its image with.
-    const program = `node_modules/node-linux-${process.arch}/bin/node`;
-    const files = existsSync(join(ROOT, program)) ? { [`app/${program}`]: join(ROOT, program) } : {};
-    const source = { name: 'worker', image: { name: 'nanogrid/worker', context, files } };
+    const source = { name: 'worker', image: { name: 'nanogrid/worker', context } };
     const { tag } = await store.ensure(source, {
       onProgress: ({ message, current, total }) => {
         const line = `step ${current} of ${total}`;

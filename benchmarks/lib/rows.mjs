@@ -37,6 +37,8 @@ export const ROWS = [
   { row: 'Go, second run / docker exec of the binary', own: 'own go', baseline: 'exec go', target: 1 / 12 },
   { row: 'Python handler kept loaded / 1 ms', own: 'own kept python', limit: 1, target: 1 },
   { row: 'Node handler kept loaded / 1 ms', own: 'own kept node', limit: 1, target: 1 },
+  { row: 'SQS to Redis / its bare round trips', own: 'own data plane', baseline: 'bare data plane', target: null },
+  { row: 'SQS to Redis beyond its round trips / 5 ms', own: 'own data plane, beyond', limit: 5, target: 1 },
   {
     row: 'nanogrid start until ready / one container per job',
     own: 'own start',

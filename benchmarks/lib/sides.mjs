@@ -16,7 +16,8 @@ import { expectEqual, timed } from './timed.mjs';
 const INPUT = { name: 'bench' };
 const PAYLOAD = JSON.stringify(INPUT);
 const ENV = [`PAYLOAD=${PAYLOAD}`];
-const GREETING = { hello: 'bench' };
+/** What the hello function answers. */
+export const GREETING = { hello: 'bench' };
 const IN_FLIGHT = 8;
 const THROUGHPUT_JOBS = 300;
 const THROUGHPUT_EXECS = 48;
@@ -28,6 +29,8 @@ const CODE = {
   numeric: read('numeric.py'),
   shell: read('main.sh'),
 };
+/** The source of the hello function. */
+export const HELLO = CODE.hello;
 
 /** Times a bare process from inside the container, where the same Python and the same packages are. */
 const TIME_INSIDE = `import subprocess, time

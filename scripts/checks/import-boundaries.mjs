@@ -62,10 +62,6 @@ function reasonInside(root, home, file, specifier) {
   return isDeclared(root, home, file, specifier) ? undefined : "is not among its package's dependencies";
 }
 
-function isAllowed(home, specifier) {
-  return specifier === CORE || (home.startsWith('plugin-') && specifier === AWS_COMMON);
-}
-
 /** A runtime's tests may run the conformance kit on it. */
 function isTestkit(file, specifier) {
   return TEST.test(file) && specifier === `@nanogrid/${TESTKIT}`;

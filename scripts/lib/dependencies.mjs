@@ -1,7 +1,7 @@
 /** Keeps `node_modules` equal to the lock file. Owns `node_modules/.nanogrid-lock`, which says what was installed. */
 
 import { createHash } from 'node:crypto';
-import { readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { withProgress } from './progress.mjs';
 import { lastLines, runLogged } from './run-logged.mjs';
@@ -9,12 +9,6 @@ import { SetUpError } from './set-up-error.mjs';
 
 /** Installs with `npm ci` where `node_modules` is missing or was installed from another lock file. */
 export async function ensureDependencies(root) {
-  await installMissing(root);
-  // The package that holds the Node of functions offers it to npm's scripts too; they shall run on the person's own.
-  rmSync(join(root, 'node_modules', '.bin', 'node'), { force: true });
-}
-
-async function installMissing(root) {
   const lockFile = readFileSync(join(root, 'package-lock.json'), 'utf8');
   const digest = createHash('sha256').update(lockFile).digest('hex');
   const marker = join(root, 'node_modules', '.nanogrid-lock');

@@ -2,7 +2,8 @@
 
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { findProgram, installDocker, startDaemon } from './docker-install.mjs';
+import { findProgram } from './apt-install.mjs';
+import { installDocker, startDaemon } from './docker-install.mjs';
 import { engineAddress, isLocalSocket, pingEngine } from './docker-ping.mjs';
 import { withFileLock } from './file-lock.mjs';
 import { SetUpError } from './set-up-error.mjs';

@@ -3,53 +3,20 @@
 import { spawn } from 'node:child_process';
 import { closeSync, existsSync, mkdtempSync, openSync, readFileSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
-import { delimiter, join } from 'node:path';
+import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
+import { findProgram, installPackages, systemEnvironment } from './apt-install.mjs';
 import { withProgress } from './progress.mjs';
 import { lastLines, runLogged } from './run-logged.mjs';
 import { SetUpError } from './set-up-error.mjs';
 
 const START_TIMEOUT_MS = 60_000;
-const SYSTEM_FOLDERS = ['/usr/local/sbin', '/usr/local/bin', '/usr/sbin', '/usr/bin', '/sbin', '/bin'];
-
-/** The path of a program, looked for where administrators' programs lie too; undefined where it is not installed. */
-export function findProgram(name) {
-  const folders = [...(process.env.PATH ?? '').split(delimiter), ...SYSTEM_FOLDERS];
-  return folders.map((folder) => join(folder, name)).find((path) => existsSync(path));
-}
-
-/** The environment for the daemon, which runs iptables and others of the administrator's programs. */
-function systemEnvironment() {
-  const path = [process.env.PATH, ...SYSTEM_FOLDERS].filter(Boolean).join(delimiter);
-  return { ...process.env, PATH: path, DEBIAN_FRONTEND: 'noninteractive' };
-}
 
 /** Installs Debian's `docker.io`. Throws `SetUpError` where there is no apt-get, or it fails. */
 export async function installDocker(say) {
-  const apt = findProgram('apt-get');
-  if (apt === undefined) {
-    throw new SetUpError(
-      'Docker is not installed, and this system has no apt-get to install it with.',
-      "Install Docker Engine with the system's package manager and start it, then run the command again.",
-    );
-  }
-  say("Docker is not installed: installing Debian's package docker.io");
-  const logFile = join(mkdtempSync(join(tmpdir(), 'nanogrid-apt-')), 'apt.log');
-  const wait = ['-o', 'DPkg::Lock::Timeout=120'];
-  const packages = ['docker.io', 'iptables', 'mmdebstrap'];
-  await withProgress('Reading the package lists', () => run(['update', ...wait]));
-  await withProgress(`Installing ${packages.join(', ')}`, () =>
-    run(['install', '-y', '--no-install-recommends', ...wait, ...packages]),
-  );
-
-  async function run(args) {
-    const { ok, end, lastLines: lines } = await runLogged(apt, args, { env: systemEnvironment(), logFile });
-    if (ok) return;
-    throw new SetUpError(
-      `Docker could not be installed: apt-get ${args[0]} ended with ${end}.\n${lines}`,
-      'Correct what the last lines say (often the network or /etc/apt/sources.list), then run the command again.',
-    );
-  }
+  await installPackages('Docker', ['docker.io', 'iptables', 'mmdebstrap'], say, {
+    otherwise: "Install Docker Engine with the system's package manager and start it, then run the command again.",
+  });
 }
 
 /**

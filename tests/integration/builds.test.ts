@@ -118,6 +118,30 @@ describe('a function that is compiled', () => {
     expect(result.errorMessage).toContain('the build used more memory than its limit of 96 MiB');
   });
 
+  test.each(['cpp', 'go'])(
+    '%s: may be asked for with the handler that snake messages name for every runtime',
+    async (runtime) => {
+      const s3_key = await worker.put(exampleFunction(`hello-${runtime}`));
+      const job_id = `snake-${runtime}`;
+      const message = { job_id, runtime, s3_key, handler: 'main.handler', payload: { name: 'Ada' } };
+      worker.client.queue.send(JSON.stringify(message));
+      expect(await worker.result(job_id)).toMatchObject({ status: 'completed', result: { message: 'Hello, Ada!' } });
+      const camel = await worker.run(undefined, { key: s3_key, runtime, handler: 'main.handler' });
+      expect(camel).toMatchObject({ status: 'FAILED', errorCode: 'NG_HANDLER_INVALID' });
+    },
+  );
+
+  test.each(['cpp', 'go'])('%s: finds the folders of its code that hold nothing', async (runtime) => {
+    const code = {
+      'main.cpp':
+        '#include <fstream>\nint main() { std::ofstream("data/x/file") << 1; return std::ifstream("data/x/file").good() ? 0 : 1; }',
+      'main.go':
+        'package main\n\nimport "os"\n\nfunc main() {\n\tif os.WriteFile("data/x/file", nil, 0o600) != nil {\n\t\tos.Exit(1)\n\t}\n}\n',
+      'data/x/': '',
+    };
+    expect(await worker.run(code, { runtime })).toMatchObject({ status: 'SUCCESS' });
+  });
+
   test('Go: with its own packages, vendored and embedded ones, without a network', async () => {
     const result = await worker.run(GO_FUNCTION, { runtime: 'golang' });
     expect(result, result.stderr).toMatchObject({
@@ -183,6 +207,23 @@ describe('a build', () => {
 echo > /output/data; chmod 640 /output/data; echo ./program > /output/main.sh`;
     const result = await worker.run({ 'build.sh': script }, { runtime: 'maker' });
     expect(result, result.stderr).toMatchObject({ status: 'SUCCESS', stdout: expect.stringMatching(/^program\n/) });
+  });
+
+  test('has room for the largest artifact, however little a job has', async () => {
+    const build = { maxArtifactBytes: 40 * 2 ** 20, maxArtifactFiles: 20 };
+    const roomy = defineRuntime({ ...maker, build: { command: ['sh', '{entrypoint}'], memoryMb: 512 } });
+    await using one = await startTestWorker({ runtimes: [roomy], settings: { build, sandbox: { diskMb: 16 } } });
+    const script =
+      'head -c 40000000 /dev/zero > /tmp/big && cp /tmp/big /output/big && echo "wc -c < big; head -c 20000000 big > /tmp/x" > /output/main.sh';
+    const result = await one.run({ 'build.sh': script }, { runtime: 'maker', memoryMb: 256 });
+    // The job itself has what jobs have.
+    expect(result, result.stderr).toMatchObject({ status: 'FAILED', stdout: '40000000\n' });
+    expect(result.stderr).toContain('No space left on device');
+    const most = await one.run({ 'build.sh': 'head -c 42000000 /dev/zero > /output/big' }, { runtime: 'maker' });
+    expect(most).toMatchObject({
+      errorCode: 'NG_BUILD_FAILED',
+      errorMessage: expect.stringMatching(/larger than 41943040 bytes/),
+    });
   });
 
   test('is used again by the next worker, unless its files are not whole', async () => {

@@ -51,6 +51,21 @@ test.each(FORKING)('a job that %s (%s) is ended, and leaves nobody', async (_nam
   expect((await worker.run({ 'main.sh': 'echo fine' }, { runtime: 'shell' })).stdout).toBe('fine\n');
 });
 
+test('a job with a crowd of processes comes last in its container, and another job does not', async () => {
+  const source = (processes: number) =>
+    perl(
+      `for (1 .. ${processes}) { if (!fork()) { sleep 30; exit } } select(undef, undef, undef, 1); print getpriority(0, 0)`,
+    );
+  expect((await worker.run(source(60), { runtime: 'shell' })).stdout).toBe('19');
+  expect((await worker.run(source(6), { runtime: 'shell' })).stdout).toBe('0');
+});
+
+test('from its deadline on every job does', async () => {
+  const job = perl('$SIG{TERM} = sub { print getpriority(0, 0); exit 3 }; sleep 1000');
+  const result = await worker.run(job, { runtime: 'shell', timeoutMs: 150 });
+  expect(result).toMatchObject({ errorCode: 'NG_TIMEOUT', exitCode: 3, stdout: '19' });
+});
+
 describe('the grace', () => {
   test('a job that handles SIGTERM may end by itself, and is still told as late', async () => {
     const source = `import signal, sys, time

@@ -83,14 +83,22 @@ describe('a shim that', () => {
   /** Python with another shim. */
   async function options(...changes: readonly (readonly [find: string, replace: string])[]): Promise<KitOptions> {
     const runtime = python({ preload: [] });
-    let shim = await readFile(runtime.warm?.files['shim.py'] ?? '', 'utf8');
+    const files: Record<string, string> = {};
+    const texts = Object.entries(runtime.warm?.files ?? {}).map(async ([name, path]) => [
+      name,
+      await readFile(path, 'utf8'),
+    ]);
+    const shim: Record<string, string> = Object.fromEntries(await Promise.all(texts));
     for (const [find, replace] of changes) {
-      expect(shim).toContain(find);
-      shim = shim.replace(find, replace);
+      const [name = ''] = Object.keys(shim).filter((one) => shim[one]?.includes(find));
+      expect(Object.keys(shim), find).toContain(name);
+      shim[name] = (shim[name] ?? '').replace(find, replace);
     }
-    const path = join(folder, 'shim.py');
-    await writeFile(path, shim);
-    const warm = { ...runtime.warm, command: runtime.warm?.command ?? [], files: { 'shim.py': path } };
+    for (const [name, text] of Object.entries(shim)) {
+      files[name] = join(folder, name);
+      await writeFile(files[name], text);
+    }
+    const warm = { ...runtime.warm, command: runtime.warm?.command ?? [], files };
     const functions = { script: new URL('python/', REFERENCE), handler: { name: 'main.handler' } };
     return { runtime: { ...runtime, warm }, functions };
   }

@@ -1,6 +1,6 @@
 /** Containers and jobs over a worker's life: reuse, room, replacement, stop, and death. */
 
-import { type ChildProcess, fork } from 'node:child_process';
+import type { ChildProcess } from 'node:child_process';
 import { once } from 'node:events';
 import { mkdir, mkdtemp, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
@@ -9,29 +9,11 @@ import { createDockerClient } from '@nanogrid/core';
 import { openLocal } from '@nanogrid/plugin-local';
 import { afterEach, describe, expect, test } from 'vitest';
 import { shell } from '../support/shell-runtime.js';
+import { containersOf, programsOf, startProcess } from '../support/start-process.js';
 import { startTestWorker } from '../support/test-worker.js';
 import { zip } from '../support/zip.js';
 
 const docker = createDockerClient(undefined);
-
-/** Names of the containers of this or another worker process, in any state. */
-async function containersOf(pid = process.pid): Promise<string[]> {
-  const all = await docker.listContainers({ all: true, filters: { label: ['nanogrid.role=job'] } });
-  return all
-    .filter(({ Labels }) => Labels['nanogrid.process']?.startsWith(`${pid}.`))
-    .map(({ Names }) => Names[0]?.slice(1) ?? '');
-}
-
-/** The command lines of what runs in this process's containers. */
-async function runningPrograms(): Promise<string> {
-  const listings = (await containersOf()).map((name) =>
-    docker
-      .getContainer(name)
-      .top()
-      .catch(() => undefined),
-  );
-  return (await Promise.all(listings)).flatMap((listing) => listing?.Processes ?? []).join('\n');
-}
 
 describe('the pool', () => {
   test('a second job of a function reuses its container, another version gets another', async () => {
@@ -77,7 +59,7 @@ describe('the pool', () => {
       const idle = async () => (await worker.worker.status()).pool.runtimes.shell?.idle;
       await expect.poll(idle, { timeout: 10_000 }).toBe(1);
     }
-    expect((await containersOf()).length).toBeLessThanOrEqual(3);
+    expect((await containersOf(process.pid)).length).toBeLessThanOrEqual(3);
   });
 
   test('an idle container waits again after a crowd that stood in line for all the room', async () => {
@@ -93,9 +75,9 @@ describe('the pool', () => {
 
   test('an idle container that died is replaced before a job meets it', async () => {
     await using worker = await startTestWorker({ runtimes: [shell] });
-    const [before] = await containersOf();
+    const [before] = await containersOf(process.pid);
     await docker.getContainer(before ?? '').kill();
-    await expect.poll(() => containersOf(), { timeout: 10_000 }).not.toContain(before);
+    await expect.poll(() => containersOf(process.pid), { timeout: 10_000 }).not.toContain(before);
     await expect
       .poll(async () => (await worker.worker.status()).pool.runtimes.shell, { timeout: 10_000 })
       .toEqual({ idle: 1 });
@@ -116,10 +98,10 @@ describe('the pool', () => {
   test('a container that is lost during a job: the job is tried again', async () => {
     await using worker = await startTestWorker({ runtimes: [shell] });
     const id = await worker.submit({ 'main.sh': 'sleep 2; echo done' }, { runtime: 'shell' });
-    await expect.poll(runningPrograms, { timeout: 10_000 }).toContain('sleep 2');
+    await expect.poll(() => programsOf(process.pid), { timeout: 10_000 }).toContain('sleep 2');
     // One that is only being made is spared.
     await Promise.all(
-      (await containersOf()).map((name) =>
+      (await containersOf(process.pid)).map((name) =>
         docker
           .getContainer(name)
           .kill()
@@ -137,7 +119,7 @@ describe('stopping', () => {
     await expect.poll(async () => (await worker.worker.status()).activeJobs, { timeout: 10_000 }).toBe(1);
     await worker.worker.stop();
     expect(await worker.client.results.get(id)).toMatchObject({ state: 'completed' });
-    expect(await containersOf()).toEqual([]);
+    expect(await containersOf(process.pid)).toEqual([]);
     await worker.close();
   });
 
@@ -150,7 +132,7 @@ describe('stopping', () => {
       .toBe(1);
     await worker.worker.stop();
     expect(await worker.client.queue.stats()).toMatchObject({ waiting: 1, inFlight: 0 });
-    expect(await containersOf()).toEqual([]);
+    expect(await containersOf(process.pid)).toEqual([]);
     await worker.close();
   });
 });
@@ -162,16 +144,9 @@ describe('a worker that is killed', () => {
     for (const clean of cleanups.splice(0).reverse()) await clean();
   });
 
-  async function startProcess(directory: string): Promise<ChildProcess> {
-    const script = new URL('../../.build/tests/support/worker-process.js', import.meta.url);
-    const child = fork(script, [join(directory, 'data'), join(directory, 'work')], { stdio: 'inherit', execArgv: [] });
-    cleanups.push(async () => {
-      if (child.exitCode !== null || child.signalCode !== null) return;
-      child.kill('SIGKILL');
-      await once(child, 'exit');
-    });
-    const [message] = await Promise.race([once(child, 'message'), once(child, 'exit')]);
-    expect(message).toBe('ready');
+  async function start(directory: string): Promise<ChildProcess> {
+    const { child, stop } = await startProcess(directory);
+    cleanups.push(stop);
     return child;
   }
 
@@ -186,13 +161,13 @@ describe('a worker that is killed', () => {
     for (const [i, requestId] of ids.entries()) {
       client.queue.send(JSON.stringify({ requestId, runtime: 'shell', s3Key: 'f.zip', input: i }));
     }
-    const first = await startProcess(directory);
+    const first = await start(directory);
     await expect.poll(async () => (await client.queue.stats()).inFlight, { timeout: 10_000 }).toBeGreaterThan(0);
     first.kill('SIGKILL');
     await once(first, 'exit');
     await expect.poll(() => containersOf(first.pid), { timeout: 10_000 }).toEqual([]);
 
-    const second = await startProcess(directory);
+    const second = await start(directory);
     const signal = AbortSignal.timeout(60_000);
     const results = await Promise.all(ids.map((id) => client.results.wait(id, signal)));
     expect(results.map((result) => [result?.status, result?.stdout])).toEqual(ids.map((_, i) => ['SUCCESS', `${i}`]));
@@ -225,7 +200,7 @@ describe('a worker that is killed', () => {
   /** The labels that a worker of this process gives its containers. */
   async function firstLabels(): Promise<{ host: string; process: string }> {
     await using _worker = await startTestWorker({ runtimes: [shell] });
-    const [name] = await containersOf();
+    const [name] = await containersOf(process.pid);
     const { Labels } = (await docker.getContainer(name ?? '').inspect()).Config;
     return { host: Labels['nanogrid.host'] ?? '', process: Labels['nanogrid.process'] ?? '' };
   }
@@ -235,7 +210,7 @@ describe('a worker that is killed', () => {
     const directory = await mkdtemp(join(tmpdir(), 'nanogrid-test-'));
     cleanups.push(() => rm(directory, { recursive: true, force: true }));
     await mkdir(join(directory, 'data'));
-    const child = await startProcess(directory);
+    const child = await start(directory);
     const [name] = await containersOf(child.pid);
     const { Labels } = (await docker.getContainer(name ?? '').inspect()).Config;
     child.kill('SIGKILL');

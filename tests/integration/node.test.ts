@@ -1,7 +1,9 @@
 /** Node functions on real containers: scripts run as by `node index.js`, and what a job's process may do. */
 
-import { readFile } from 'node:fs/promises';
-import { definePlugin } from '@nanogrid/core';
+import { mkdtemp, readFile, rm, writeFile } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { createDockerClient, definePlugin, ImageStore } from '@nanogrid/core';
 import { node } from '@nanogrid/runtime-node';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { type JobOptions, startTestWorker, type TestWorker } from '../support/test-worker.js';
@@ -292,5 +294,63 @@ fs.writeFileSync('left', ''); fs.writeFileSync('/tmp/left', '');`,
   test('that takes more memory than it has is told so', async () => {
     const result = await script('const a = []; for (;;) a.push(Buffer.alloc(1 << 20, 1));', { memoryMb: 64 });
     expect(result).toMatchObject({ status: 'FAILED', errorCode: 'NG_OUT_OF_MEMORY' });
+  });
+});
+
+describe('on an image with Debian’s Node, which cannot change its user', () => {
+  const docker = createDockerClient(undefined);
+  let folder: string;
+  let image: string;
+  let other: TestWorker;
+
+  beforeAll(async () => {
+    folder = await mkdtemp(join(tmpdir(), 'nanogrid-debian-node-'));
+    const packages = 'apt-get update && apt-get install -y --no-install-recommends nodejs';
+    await writeFile(
+      join(folder, 'Dockerfile'),
+      `FROM debian:trixie-slim\nRUN ${packages} && rm -rf /var/lib/apt/lists/*\n`,
+    );
+    const source = { name: 'node', image: { name: `nanogrid-test/debian-node-${process.pid}`, context: folder } };
+    ({ tag: image } = await new ImageStore(docker).ensure(source));
+    const settings = { reuse: { functions: { kept: 'process' as const } } };
+    other = await startTestWorker({ runtimes: [node({ image })], settings });
+  });
+
+  afterAll(async () => {
+    await other?.close();
+    if (image !== undefined) await docker.getImage(image).remove({ force: true });
+    await rm(folder, { recursive: true, force: true });
+  });
+
+  test('a script runs, as another user, with its input and its exit code', async () => {
+    const code = `
+const input = JSON.parse(require('fs').readFileSync(0, 'utf8'));
+process.exitCode = 3;
+console.log(JSON.stringify([input, process.getuid() >= 20000, process.getgroups().every((id) => id === process.getgid()), process.version.startsWith('v20.')]));`;
+    const result = await other.run({ 'index.js': code }, { runtime: 'node', input: { a: 1 } });
+    expect(result, result.stderr).toMatchObject({
+      status: 'FAILED',
+      exitCode: 3,
+      runtimeVersion: expect.stringMatching(/^20\./),
+    });
+    expect(result.result).toEqual([{ a: 1 }, true, true, true]);
+  });
+
+  test('a handler is called, each time in a new process', async () => {
+    const key = await other.put({
+      'index.js':
+        'let calls = 0; exports.handler = async (event, context) => [event, context.jobId, ++calls, process.pid];',
+    });
+    const job = { key, runtime: 'node', handler: 'index.handler', functionId: 'kept', input: 'in' };
+    for (const _ of [1, 2]) {
+      const result = await other.run(undefined, job);
+      expect(result, result.stderr).toMatchObject({ status: 'SUCCESS' });
+      expect((result.result as unknown[]).slice(0, 3)).toEqual(['in', result.requestId, 1]);
+    }
+    const wrong = await other.run(
+      { 'index.js': 'throw new Error("broken")' },
+      { runtime: 'node', handler: 'index.handler' },
+    );
+    expect(wrong).toMatchObject({ status: 'FAILED', exitCode: 1, stderr: expect.stringContaining('broken') });
   });
 });

@@ -140,6 +140,12 @@ describe('an empty project with the packages installed', () => {
     }
   });
 
+  test('gets no other node than its own', async () => {
+    const commands = await readdir(join(project, 'node_modules/.bin'));
+    expect(commands).toContain('nanogrid');
+    for (const own of ['node', 'nodejs', 'npm', 'npx']) expect(commands).not.toContain(own);
+  });
+
   test('npx nanogrid --version is the version of the package', async () => {
     const version = packages.find(({ name }) => name === 'nanogrid')?.version;
     expect(await nanogrid('--version')).toMatchObject({ exitCode: 0, out: `${version}\n` });

@@ -76,6 +76,7 @@ export interface RawOptions {
 }
 
 export interface RawSupervisor extends AsyncDisposable {
+  readonly container: Awaited<ReturnType<DockerEngine['start']>>;
   readonly input: Writable;
   pause(): void;
   resume(): void;
@@ -140,6 +141,7 @@ export async function startRawSupervisor(options: RawOptions = {}): Promise<RawS
   }
 
   return {
+    container,
     input: container.input,
     pause: () => container.pause(),
     resume: () => container.resume(),

@@ -2,6 +2,7 @@
 
 import { loadConfig, Worker } from '@nanogrid/core';
 import { local } from '@nanogrid/plugin-local';
+import { cpp } from '@nanogrid/runtime-cpp';
 import { shell } from './shell-runtime.js';
 
 const [dataDir = '', workDir = ''] = process.argv.slice(2);
@@ -10,7 +11,7 @@ const loaded = await loadConfig({
   overrides: {
     dataDir,
     workDir,
-    runtimes: [shell],
+    runtimes: [shell, cpp({ poolSize: 0 })],
     plugins: [local({ maxAttempts: 20 })],
     worker: { slots: 2 },
   },

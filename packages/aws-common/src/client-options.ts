@@ -41,18 +41,22 @@ export interface ClientOptions {
 }
 
 /**
- * The configuration of an SDK client. Credentials come from the SDK's own chain (variables, profile, role).
+ * The configuration of an SDK client. Credentials come from the SDK's own chain (variables, profile, role). A request
+ * is tried three times by the SDK, each for at most the time-out; then the caller's own back-off begins.
  * `waitMs` is how long the service may hold a request by itself (a long poll), in milliseconds. Default 0.
  */
 export function clientConfig({ region, endpoint, requestTimeoutMs }: ClientOptions, waitMs = 0) {
+  const silenceMs = requestTimeoutMs + waitMs;
   return {
     region,
     ...(endpoint === undefined ? {} : { endpoint }),
     maxAttempts: 3,
     requestHandler: new NodeHttpHandler({
       connectionTimeout: Math.min(5_000, requestTimeoutMs),
-      requestTimeout: requestTimeoutMs + waitMs,
+      requestTimeout: silenceMs,
       throwOnRequestTimeout: true,
+      // The first bounds the wait for an answer's head; an answer that stops half-way is only seen by this one.
+      socketTimeout: silenceMs,
       httpAgent: { keepAlive: true, maxSockets: 256 },
       httpsAgent: { keepAlive: true, maxSockets: 256 },
     }),

@@ -1,5 +1,7 @@
 /** Says in one sentence what went wrong with a request to AWS, of which kind it is, and which setting to change. Owns no state. */
 
+import { asSdkError, isTimeout, namesOf, reasonOf, regionOf, statusOf } from './sdk-error.js';
+
 /** What an operator can tell apart. */
 export type AwsFailureKind =
   /** The key, token or signature is refused, expired or absent. */
@@ -35,34 +37,39 @@ export interface AwsFailureContext {
   /** The option of the region, as `host.optionSource` tells it. */
   readonly regionSource: string;
   readonly endpoint?: string | undefined;
+  /** The option of the endpoint, as `host.optionSource` tells it. Default: `the option endpoint`. */
+  readonly endpointSource?: string | undefined;
 }
 
-const CREDENTIALS =
-  /^(?:UnrecognizedClient|InvalidClientTokenId|ExpiredToken|InvalidAccessKeyId|SignatureDoesNotMatch|AuthFailure|InvalidToken|MissingAuthenticationToken|CredentialsProviderError|TokenRefreshRequired|RequestExpired|InvalidSignature|RequestTimeTooSkewed|IncompleteSignature)/;
-const DENIED =
-  /^(?:AccessDenied|Forbidden|AllAccessDisabled|UnauthorizedOperation|NotAuthorized|KmsAccessDenied|KMS\.)/;
-const MISSING =
-  /^(?:NoSuchBucket|NoSuchKey|NotFound|NoSuchVersion|QueueDoesNotExist|NonExistentQueue|AWS\.SimpleQueueService\.NonExistentQueue|ResourceNotFound|QueueDeletedRecently)/;
-const REGION = /^(?:PermanentRedirect|AuthorizationHeaderMalformed|IllegalLocationConstraint|MovedPermanently)/;
-const THROTTLED =
-  /^(?:Throttl|TooManyRequests|RequestLimitExceeded|SlowDown|ProvisionedThroughputExceeded|RequestThrottled|OverLimit|LimitExceeded)/;
-const TIMEOUT = /^(?:TimeoutError|RequestTimeout|ETIMEDOUT|ESOCKETTIMEDOUT)/;
+/** By the error's name; the first that fits counts. */
+const KINDS: readonly (readonly [AwsFailureKind, RegExp])[] = [
+  [
+    'credentials',
+    /^(?:UnrecognizedClient|InvalidClientTokenId|ExpiredToken|InvalidAccessKeyId|SignatureDoesNotMatch|AuthFailure|InvalidToken|MissingAuthenticationToken|CredentialsProviderError|TokenProviderError|TokenRefreshRequired|RequestExpired|InvalidSignature|RequestTimeTooSkewed|IncompleteSignature|NotSignedUp|OptInRequired)/,
+  ],
+  ['denied', /^(?:AccessDenied|Forbidden|AllAccessDisabled|UnauthorizedOperation|NotAuthorized|KmsAccessDenied|KMS\.)/],
+  [
+    'missing',
+    /^(?:NoSuchBucket|NoSuchKey|NotFound|NoSuchVersion|QueueDoesNotExist|NonExistentQueue|AWS\.SimpleQueueService\.NonExistentQueue|ResourceNotFound|QueueDeletedRecently)/,
+  ],
+  ['region', /^(?:PermanentRedirect|AuthorizationHeaderMalformed|IllegalLocationConstraint|MovedPermanently)/],
+  [
+    'throttled',
+    /^(?:Throttl|TooManyRequests|RequestLimitExceeded|SlowDown|ProvisionedThroughputExceeded|RequestThrottled|OverLimit|LimitExceeded)/,
+  ],
+];
 
 /** Sorts an error of the SDK; what it does not know is `unavailable` where the service failed or was not reached, else `invalid`. */
 export function awsFailureKind(error: unknown): AwsFailureKind {
-  const { name = '', code = '', Code = '', $metadata } = error as Partial<SdkError>;
-  const is = (pattern: RegExp) => [name, code, Code].some((text) => typeof text === 'string' && pattern.test(text));
-  if (is(CREDENTIALS)) return 'credentials';
-  if (is(DENIED)) return 'denied';
-  if (is(MISSING)) return 'missing';
-  if (is(REGION)) return 'region';
-  if (is(THROTTLED)) return 'throttled';
-  if (is(TIMEOUT)) return 'timeout';
-  const status = $metadata?.httpStatusCode;
+  const sdkError = asSdkError(error);
+  const names = namesOf(sdkError);
+  for (const [kind, pattern] of KINDS) if (names.some((name) => pattern.test(name))) return kind;
+  if (isTimeout(sdkError)) return 'timeout';
+  const status = statusOf(sdkError);
   if (status === 403 || status === 401) return 'denied';
   if (status === 404) return 'missing';
   if (status === 301 || status === 307) return 'region';
-  if (status === 429 || status === 503) return 'throttled';
+  if (status === 429) return 'throttled';
   if (status !== undefined && status >= 400 && status < 500) return 'invalid';
   return 'unavailable';
 }
@@ -70,29 +77,13 @@ export function awsFailureKind(error: unknown): AwsFailureKind {
 /** The failure as an operator should read it. */
 export function describeAwsError(error: unknown, context: AwsFailureContext): AwsFailure {
   const kind = awsFailureKind(error);
-  return { kind, message: `${context.action} failed: ${reasonOf(error)}.`, hint: hintFor(kind, context) };
+  const sdkError = asSdkError(error);
+  const message = `${context.action} failed: ${reasonOf(sdkError, error)}.`;
+  return { kind, message, hint: hintFor(kind, context, regionOf(sdkError)) };
 }
 
-interface SdkError {
-  readonly name: string;
-  readonly message: string;
-  readonly code: string;
-  readonly Code: string;
-  readonly errors: readonly Error[];
-  readonly $metadata: { readonly httpStatusCode?: number };
-}
-
-function reasonOf(error: unknown): string {
-  const { name, message, errors, $metadata } = error as Partial<SdkError>;
-  // Node's AggregateError of a refused connection says nothing itself.
-  const text = message || errors?.map((inner) => inner.message).join('; ') || String(error);
-  const status = $metadata?.httpStatusCode;
-  const label = name === undefined || name === 'Error' || text.includes(name) ? '' : `${name}: `;
-  return `${label}${text.replace(/\.\s*$/, '')}${status === undefined ? '' : ` (HTTP ${status})`}`;
-}
-
-function hintFor(kind: AwsFailureKind, { resource, region, regionSource, endpoint }: AwsFailureContext): string {
-  const where = endpoint === undefined ? `AWS in ${region}` : endpoint;
+function hintFor(kind: AwsFailureKind, context: AwsFailureContext, actualRegion: string | undefined): string {
+  const { resource, region, regionSource, endpoint, endpointSource = 'the option endpoint' } = context;
   switch (kind) {
     case 'credentials':
       return 'Give valid credentials: AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY (and AWS_SESSION_TOKEN for temporary ones), AWS_PROFILE, or a role of this machine; check its clock too.';
@@ -101,12 +92,15 @@ function hintFor(kind: AwsFailureKind, { resource, region, regionSource, endpoin
     case 'missing':
       return `Make it, or correct ${resource}; it was looked for in the region ${region}: ${regionSource}.`;
     case 'region':
-      return `It lives in another region than ${region}: correct ${regionSource}.`;
+      return `It lives in ${actualRegion ?? `another region than ${region}`}: correct ${regionSource}.`;
     case 'throttled':
       return 'The service asks for fewer requests; it is tried again with growing delays. Raise the quota where it lasts.';
     case 'timeout':
-    case 'unavailable':
-      return `Check that ${where} can be reached from here: network, proxy, ${endpoint === undefined ? regionSource : 'the option endpoint'}.`;
+    case 'unavailable': {
+      const where = endpoint === undefined ? `AWS in ${region}` : endpoint;
+      const setting = endpoint === undefined ? regionSource : endpointSource;
+      return `Check that ${where} can be reached from here: network, proxy, ${setting}.`;
+    }
     case 'invalid':
       return `Check ${resource} and the options of the plugin.`;
   }

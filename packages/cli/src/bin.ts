@@ -6,6 +6,9 @@ import { main } from './main.js';
 
 const interruption = new Interruption();
 const cleanUps = new Set<() => void>();
+let takeWarning = (warning: Error): void => {
+  process.stderr.write(`${warning.name}: ${warning.message}\n`);
+};
 const io: Io = {
   stdin: process.stdin,
   stdout: process.stdout,
@@ -13,11 +16,21 @@ const io: Io = {
   env: process.env,
   cwd: process.cwd(),
   interruption,
+  takeWarnings(take) {
+    const before = takeWarning;
+    takeWarning = take;
+    return () => {
+      takeWarning = before;
+    };
+  },
   atExit(cleanUp) {
     cleanUps.add(cleanUp);
     return () => cleanUps.delete(cleanUp);
   },
 };
+
+// Node's own listener writes text between the lines of a log that is JSON.
+process.removeAllListeners('warning').on('warning', (warning) => takeWarning(warning));
 
 let finished = false;
 process.on('exit', () => {
@@ -30,7 +43,7 @@ for (const [name, code] of [
   ['SIGTERM', 143],
 ] as const) {
   process.on(name, () => {
-    if (!interruption.interrupt(name)) process.exit(code);
+    if (!interruption.interrupt(name)) void interruption.hurry().then(() => process.exit(code));
   });
 }
 for (const event of ['unhandledRejection', 'uncaughtException'] as const) {

@@ -7,7 +7,7 @@ import type { Interruption } from './interruption.js';
 export type OutputStream = NodeJS.WritableStream & { readonly isTTY?: boolean; readonly columns?: number };
 
 export interface Io {
-  readonly stdin: Readable;
+  readonly stdin: Readable & { readonly isTTY?: boolean };
   /** Results, and nothing else. */
   readonly stdout: OutputStream;
   /** Everything that is written for a person. */
@@ -18,6 +18,11 @@ export interface Io {
   readonly cwd: string;
   /** Whether the process was asked to end. */
   readonly interruption: Interruption;
+  /**
+   * Has Node's warnings (of deprecations, of old versions) taken by `take` instead of written to standard error. Returns
+   * what gives them back. Default: they are written.
+   */
+  readonly takeWarnings?: (take: (warning: Error) => void) => () => void;
   /** Has `cleanUp` called when the process exits, however it does. Returns what takes it back. */
   atExit(cleanUp: () => void): () => void;
 }

@@ -23,10 +23,10 @@ export interface Isolation {
   readonly store: Local;
 }
 
-/** The configuration with everything durable in the temporary folder, and without the plugins that provide services. */
+/** The configuration with everything durable in the temporary folder, and without the plugins that provide services or serve a worker that stays. */
 export function isolate(loaded: LoadedConfig, { runtime, scratch, store }: Isolation): LoadedConfig {
   const { config } = loaded;
-  const others = loaded.plugins.filter(({ provides = [] }) => provides.length === 0);
+  const others = loaded.plugins.filter(({ provides = [], scope }) => provides.length === 0 && scope !== 'worker');
   return {
     ...loaded,
     runtimes: [runtime],
@@ -36,7 +36,7 @@ export function isolate(loaded: LoadedConfig, { runtime, scratch, store }: Isola
       dataDir: join(scratch, 'data'),
       workDir: join(scratch, 'work'),
       // At the end nothing runs that would be worth waiting for.
-      worker: { ...config.worker, slots: 1, drainTimeoutMs: 0 },
+      worker: { ...config.worker, slots: 1, prefetch: 0, drainTimeoutMs: 0 },
       // No container waits: the job's own is made at once, and a second one would only take its processor away.
       pool: { ...config.pool, sizes: { [runtime.name]: 0 } },
     },

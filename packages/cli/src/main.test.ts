@@ -31,6 +31,7 @@ describe('help', () => {
       'start',
       'submit',
       'result',
+      'queue',
       'images',
       'doctor',
       'config',
@@ -48,6 +49,9 @@ describe('help', () => {
     ['start'],
     ['submit'],
     ['result'],
+    ['queue', 'inspect'],
+    ['queue', 'redrive'],
+    ['queue', 'purge'],
     ['images', 'build'],
     ['images', 'ls'],
     ['doctor'],
@@ -202,11 +206,17 @@ describe('submit and result, without a worker', () => {
     expect((await call(['result', 'job-2'])).exitCode).toBe(4);
   });
 
-  test('without the embedded queue they say so', async () => {
+  test('without the plugin that they need they say so', async () => {
     await writeFile(join(folder, 'nanogrid.config.json'), '{"plugins": []}');
-    const { exitCode, err } = await call(['result', 'job-1']);
-    expect(exitCode).toBe(2);
-    expect(err).toContain('@nanogrid/plugin-local');
+    await writeFile(join(folder, 'hello.py'), 'print(1)');
+    for (const argv of [
+      ['submit', 'hello.py'],
+      ['result', 'job-1'],
+    ]) {
+      const { exitCode, err } = await call(argv);
+      expect(exitCode).toBe(2);
+      expect(err).toContain('@nanogrid/plugin-local');
+    }
   });
 
   test('a wait ends when it is interrupted, with the code of the signal', async () => {

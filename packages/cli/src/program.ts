@@ -5,6 +5,7 @@ import { addConfig } from './commands/config.js';
 import { addCreate } from './commands/create.js';
 import { addDoctor } from './commands/doctor.js';
 import { addImages } from './commands/images.js';
+import { addQueue } from './commands/queue.js';
 import { addResult } from './commands/result.js';
 import { addRun } from './commands/run.js';
 import { teach } from './commands/shared.js';
@@ -43,6 +44,7 @@ export function createProgram({ version, writeOut, writeErr, execute }: ProgramO
   addStart(program, run);
   addSubmit(program, run);
   addResult(program, run);
+  addQueue(program, run);
   addImages(program, run);
   addDoctor(program, run);
   addConfig(program, run);

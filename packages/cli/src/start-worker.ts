@@ -1,13 +1,14 @@
 /** Runs the worker until it is told to stop. Owns no state; the worker and the server own theirs. */
 
 import { once } from 'node:events';
-import { type LoadedConfig, Worker } from '@nanogrid/core';
+import { type LoadedConfig, secretValues, Worker } from '@nanogrid/core';
 import { createLogger, type WorkerLogger } from './create-logger.js';
 import { EXIT } from './exit-codes.js';
 import { Interrupted } from './interruption.js';
 import type { Invocation } from './invocation.js';
 import { loadProject } from './load-project.js';
 import { type LogLevel, levelOf } from './log-level.js';
+import { ServiceManager } from './service-manager.js';
 import { startStatusServer } from './status-server.js';
 import { ProgressDisplay } from './ui/image-progress.js';
 
@@ -21,20 +22,28 @@ export async function startWorker(invocation: Invocation, options: StartOptions)
   const { signal } = io.interruption;
   const level = options.logLevel ?? levelOf(io.env.LOG_LEVEL);
   const loaded = await loadProject(invocation);
-  const log = createLogger({ level, stream: io.stderr, env: io.env, json: ui.json });
+  const log = createLogger({ level, stream: io.stderr, env: io.env, json: ui.json, secrets: secretValues(loaded) });
+  const giveBackWarnings = io.takeWarnings?.((warning) => log.warn({ err: warning }, 'a warning of Node.js'));
   const progress = new ProgressDisplay(io, { line: (text, { image, step }) => log.info({ image, step }, text) });
-  const worker = new Worker({ loaded, log, onProgress: progress.update });
+  const worker = new Worker({ loaded, env: io.env, log, onProgress: progress.update });
+  const serviceManager = new ServiceManager({ env: io.env, log });
   signal.throwIfAborted();
   // Before the images and containers: a port that is taken should not cost the time to make them.
   const server = await startStatusServer({ ...loaded.config.http, worker });
+  const forget = io.interruption.atHurry(() => worker.handBack());
   try {
     await worker.start(signal).finally(progress.stop);
     tellReady(invocation, loaded, server.address, log);
+    await serviceManager.ready();
     if (!signal.aborted) await once(signal, 'abort');
     tellStop(signal, log);
+    void serviceManager.stopping();
   } finally {
     await worker.stop();
     await server.close();
+    serviceManager.close();
+    forget();
+    giveBackWarnings?.();
   }
   if (!(signal.reason instanceof Interrupted)) throw signal.reason;
   log.info('stopped');

@@ -12,9 +12,10 @@ export { defineConfig } from './config/define-config.js';
 export { editorSchema, editorSchemaText } from './config/editor-schema.js';
 export { CONFIG_FILE_NAMES } from './config/find-config.js';
 export { type LoadConfigOptions, type LoadedConfig, loadConfig } from './config/load-config.js';
-export { printConfig } from './config/print-config.js';
+export { printConfig, secretValues } from './config/print-config.js';
 export type { Variables } from './config/read-variables.js';
 export { renderConfigReference } from './config/render-config-reference.js';
+export { looksSecret, REDACTED, redactText } from './config/show-value.js';
 export type { NanoGridConfig, PackageEntry, Settings } from './config/user-config.js';
 export { ERROR_CODES, type ErrorCode, type ErrorSide, NanoGridError, type NanoGridErrorOptions } from './errors.js';
 export type { ExecSpec, WorkFileRequest } from './exec/exec-spec.js';
@@ -44,12 +45,16 @@ export type {
   Plugin,
   PluginFactory,
   PluginHost,
+  PluginMetric,
+  PluginScope,
   Services,
 } from './plugin/plugin.js';
+export type { PluginFigure } from './plugin/plugin-metrics.js';
 export { createPluginHost, PluginRegistry } from './plugin/plugin-registry.js';
 export type { ContainerListing, EngineInfo } from './pool/container-engine.js';
 export { createDockerClient, DockerEngine } from './pool/docker-engine.js';
 export type { PoolStats } from './pool/pool.js';
+export { isGone, type WorkerIdentity, workerIdentity } from './pool/worker-identity.js';
 export { checkEngine } from './preflight/check-engine.js';
 export type { Finding } from './preflight/finding.js';
 export { encodeResult } from './publish/encode-result.js';
@@ -67,6 +72,8 @@ export { defineRuntime } from './runtime/define-runtime.js';
 export type {
   EntrypointManifest,
   ImageBuild,
+  PackageFile,
+  PackagePin,
   Runtime,
   RuntimeBuild,
   RuntimeDefinition,
@@ -83,6 +90,7 @@ export type {
   CodeVersion,
   Delivery,
   JobSource,
+  JobStart,
   JobState,
   OutputStore,
   PeekedMessage,

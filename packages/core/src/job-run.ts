@@ -14,4 +14,6 @@ export interface JobRun {
   readonly clock: PhaseClock;
   /** Aborts when the worker gives the job back. */
   readonly signal: AbortSignal;
+  /** Waits for `turn` without the job's slot: others run meanwhile. */
+  aside(turn: Promise<void>): Promise<void>;
 }

@@ -6,14 +6,17 @@ import type { CoreConfig } from './config/core-config.js';
 import type { CodeCache } from './extract/code-cache.js';
 import type { Hooks } from './hooks.js';
 import type { Job } from './job.js';
+import type { JobContext } from './job-context.js';
 import type { Logger } from './logger.js';
 import type { AiRelay } from './network/ai-relay.js';
+import type { FaultPacer } from './pool/fault-pacer.js';
 import type { Pool } from './pool/pool.js';
 import type { Runtime } from './runtime/runtime.js';
 import type { RuntimeRegistry } from './runtime/runtime-registry.js';
 import type { Cancellations } from './source/cancellations.js';
+import type { JobTurns } from './source/job-turns.js';
 import type { UnknownFields } from './source/unknown-fields.js';
-import type { OutputStore, ResultStore } from './stores.js';
+import type { OutputStore } from './stores.js';
 
 export interface PipelineParts {
   readonly config: CoreConfig;
@@ -22,6 +25,8 @@ export interface PipelineParts {
   readonly codeCache: CodeCache;
   readonly artifacts: ArtifactCache;
   readonly pool: Pool;
+  /** Delays the containers of functions that lose theirs again and again. */
+  readonly pacer: FaultPacer;
   /** Processors of the engine's machine. */
   readonly processors: number;
   /** Memory of jobs that run at once, in MiB. */
@@ -29,9 +34,12 @@ export interface PipelineParts {
   /** Answers what jobs ask of the LLM service; undefined where none is configured. */
   readonly aiRelay: AiRelay | undefined;
   readonly outputStore: OutputStore;
-  readonly resultStore: ResultStore;
   readonly cancellations: Cancellations;
+  /** One run at a time for each job id, and none where its result is known. */
+  readonly turns: JobTurns;
   readonly unknownFields: UnknownFields;
+  /** Which job runs, and in which stage. */
+  readonly jobs: JobContext;
   readonly log: Logger;
   /** The image that a runtime's containers are made of, as `sha256:…`; made first where it is missing. */
   readonly imageId: (runtime: Runtime, signal: AbortSignal) => Promise<string>;

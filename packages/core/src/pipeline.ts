@@ -3,7 +3,7 @@
 import { withProgram } from './build/with-program.js';
 import { collect } from './collect/collect.js';
 import { NanoGridError } from './errors.js';
-import { buildSpec } from './exec/build-spec.js';
+import { buildSpec, ignoresHandler } from './exec/build-spec.js';
 import { execute } from './exec/execute.js';
 import { memoryLimit } from './job-limits.js';
 import type { JobRun } from './job-run.js';
@@ -12,20 +12,24 @@ import { withContainer } from './pool/with-container.js';
 import { earlyResult } from './publish/error-result.js';
 import { PhaseClock } from './publish/phase-clock.js';
 import { publishFailure, publishRejection, publishResult } from './publish/publish-result.js';
-import { type Outcome, settle } from './publish/settle.js';
+import type { Outcome } from './publish/settle.js';
 import type { JobResult } from './result.js';
 import { type DecodedMessage, decodeMessage } from './source/decode-message.js';
 import type { Delivery } from './stores.js';
 
-/** Takes one delivery from decoding to settlement. `signal` hands the job back. Throws only when the queue cannot be told. */
-export async function processDelivery(parts: PipelineParts, delivery: Delivery, signal: AbortSignal): Promise<Outcome> {
+/** Takes one delivery from decoding to its outcome, of which the queue is then told. `signal` hands the job back, `aside` lets it wait without its slot. */
+export async function processDelivery(
+  parts: PipelineParts,
+  delivery: Delivery,
+  signal: AbortSignal,
+  aside: JobRun['aside'],
+): Promise<Outcome> {
   const clock = new PhaseClock(parts.now, delivery.sentAt === undefined ? 0 : Date.now() - delivery.sentAt);
   const message = decodeMessage(delivery.body, delivery, parts.config);
-  const outcome = message.ok
-    ? await attempt(parts, message, clock, signal)
-    : await publishRejection(parts, message, delivery, clock, signal);
-  await settle(delivery, outcome);
-  return outcome;
+  if (message.ok) parts.jobs.accept(message.job, clock.phases.queue);
+  return message.ok
+    ? parts.turns.take(message.job, signal, () => attempt(parts, message, clock, signal, aside))
+    : publishRejection(parts, message, delivery, clock, signal);
 }
 
 async function attempt(
@@ -33,14 +37,15 @@ async function attempt(
   { job, inputJson, unknownFields }: Extract<DecodedMessage, { ok: true }>,
   clock: PhaseClock,
   signal: AbortSignal,
+  aside: JobRun['aside'],
 ): Promise<Outcome> {
   parts.unknownFields.report(unknownFields, job.id);
   try {
-    await parts.resultStore.progress(job.id, 'running');
     const { runtime } = parts.runtimes.resolve(job.runtime);
+    if (ignoresHandler(job, runtime)) parts.unknownFields.reportHandler(job.handler, runtime.name, job.id);
     const memoryMb = memoryLimit(job, runtime, parts.config);
     const result = await parts.cancellations.guard(job, signal, (abort) =>
-      runJob(parts, { job, inputJson, runtime, memoryMb, clock, signal: abort }),
+      runJob(parts, { job, inputJson, runtime, memoryMb, clock, signal: abort, aside }),
     );
     return await publishResult(parts, result, job, signal);
   } catch (error) {
@@ -52,13 +57,13 @@ async function attempt(
 async function runJob(parts: PipelineParts, run: JobRun): Promise<JobResult> {
   const { hooks } = parts;
   const { job, clock, memoryMb } = run;
-
   const answer = await hooks.beforeFetch.promise(job);
   if (answer !== undefined) return earlyResult(job, answer, clock.phases, memoryMb);
-
+  parts.jobs.enter('fetch');
   const lease = await parts.codeCache.acquire({ ref: job.code, runtime: run.runtime }, run.signal);
   clock.set('fetch', lease.timings.fetchMs);
   clock.set('extract', lease.timings.extractMs);
+  parts.jobs.enter('acquire');
   try {
     await hooks.afterExtract.promise(job, lease.code);
     const spec = await hooks.beforeExec.promise(buildSpec(run, lease.code, parts.config), job);
@@ -66,6 +71,7 @@ async function runJob(parts: PipelineParts, run: JobRun): Promise<JobResult> {
       withContainer(parts, run, program, spec, async (container) => {
         const { result, report, outputs } = await execute(parts, run, container, spec);
         const enriched = await hooks.afterExec.promise(result, report, job);
+        parts.jobs.enter('collect');
         return collect(enriched, outputs, clock);
       }),
     );

@@ -9,6 +9,8 @@ import type { JobResult } from './result.js';
 
 /** One message taken from the queue, until it is settled. Every method may be called once the job is over; the first settlement wins. */
 export interface Delivery {
+  /** The queue's own id of the message, for the log. */
+  readonly id?: string | undefined;
   /** The message's body, as it was sent. */
   readonly body: string;
   /** 1 on the first delivery. */
@@ -25,6 +27,11 @@ export interface Delivery {
   release(delayMs: number): Promise<void>;
   /** The message can never succeed: to the dead-letter list where there is one, else deleted. */
   deadLetter(reason: string): Promise<void>;
+  /**
+   * The last allowed delivery failed, and its `ERROR` result is published: left to the dead-letter list where there is
+   * one, else deleted. Default: `release(0)`.
+   */
+  exhaust?(reason: string): Promise<void>;
 }
 
 /** A queue of jobs. */
@@ -32,7 +39,8 @@ export interface JobSource {
   /** How long a delivery stays invisible unless extended, in milliseconds. */
   readonly visibilityMs: number;
   /**
-   * Waits for at least one message and returns at most `max`; an empty list when the wait ended or `signal` aborted.
+   * Waits for at least one message and returns at most `max`; an empty list when the wait ended. When `signal` aborts it
+   * ends as soon as no message can be lost by it; messages that it still returns are handed back.
    * Throws `NG_QUEUE_FAILED` when the queue cannot be reached.
    */
   receive(max: number, signal: AbortSignal): Promise<Delivery[]>;
@@ -89,9 +97,23 @@ export type JobState =
   | { readonly state: 'pending' | 'running' }
   | { readonly state: 'completed' | 'failed'; readonly result: Record<string, unknown> };
 
+/** Whether a job may be run now. */
+export type JobStart =
+  /** It may, and is noted as running; `end` is called once when this attempt is over, however it ended. */
+  | { readonly kind: 'run'; readonly end: () => void }
+  /** Its result is known: it must not run again. */
+  | { readonly kind: 'finished' }
+  /** Another worker runs it now. */
+  | { readonly kind: 'elsewhere' };
+
 /** Where results are published to, once per id. */
 export interface ResultStore {
-  /** Notes that a job is pending or running; never replaces a final state. */
+  /**
+   * Asked before a job is run, so that a message that comes again is not run again. Where the store cannot tell now, the
+   * answer is `run`: a job that may be run twice is better than one that waits, and its result is published once anyway.
+   */
+  begin(jobId: string): Promise<JobStart>;
+  /** Notes that a job is pending or running; never replaces a final state. A client's way to announce a job that it sends. */
   progress(jobId: string, state: 'pending' | 'running'): Promise<void>;
   /**
    * Publishes a result, once per id: returns false and changes nothing where a result of that id is already known.
@@ -106,6 +128,8 @@ export interface ResultStore {
 
 /** One message as `nanogrid queue inspect` shows it. */
 export interface PeekedMessage {
+  /** True where the queue will not deliver the message again, because the peek counted as its last delivery. */
+  readonly spent?: boolean | undefined;
   /** The queue's own id of the message. */
   readonly messageId: string;
   readonly body: string;
@@ -128,10 +152,14 @@ export interface QueueReport {
   readonly oldestAgeMs: number | undefined;
   /** Undefined where the queue has no dead-letter queue. */
   readonly deadLetters: number | undefined;
+  /** Deliveries of a message before it is a dead letter; undefined where the queue has no limit. */
+  readonly maxAttempts?: number | undefined;
 }
 
 /** What an operator does with a queue, apart from the jobs. Throws `NG_QUEUE_FAILED`. */
 export interface QueueAdmin {
+  /** True where a peek counts as a delivery of each message it shows. Default false. */
+  readonly peekIsDelivery?: boolean;
   inspect(signal: AbortSignal): Promise<QueueReport>;
   /** At most `max` messages, without counting as a delivery where the service allows it; they stay where they are. */
   peek(from: 'queue' | 'deadLetters', max: number, signal: AbortSignal): Promise<PeekedMessage[]>;

@@ -17,6 +17,7 @@ import { CodeCache } from './extract/code-cache.js';
 import type { ImageProgress } from './images/image-progress.js';
 import { ImageStore } from './images/image-store.js';
 import type { Job } from './job.js';
+import { JobContext } from './job-context.js';
 import { type Logger, silentLogger } from './logger.js';
 import { AiRelay } from './network/ai-relay.js';
 import { processDelivery } from './pipeline.js';
@@ -26,12 +27,14 @@ import { createGuardedHooks } from './plugin/guard-taps.js';
 import { createPluginHost, type PluginRegistry } from './plugin/plugin-registry.js';
 import { ContainerFactory } from './pool/container-factory.js';
 import { createDockerClient, DockerEngine } from './pool/docker-engine.js';
+import { FaultPacer } from './pool/fault-pacer.js';
 import { Pool } from './pool/pool.js';
 import { sweepOrphans } from './pool/sweep.js';
 import { workerIdentity } from './pool/worker-identity.js';
 import { checkEngine } from './preflight/check-engine.js';
 import { enforcePreflight } from './preflight/enforce-preflight.js';
 import { Cancellations } from './source/cancellations.js';
+import { JobTurns } from './source/job-turns.js';
 import { UnknownFields } from './source/unknown-fields.js';
 import { WorkerLoop } from './source/worker-loop.js';
 import type { QueueStats } from './stores.js';
@@ -39,6 +42,9 @@ import type { WorkerHealth, WorkerState, WorkerStatus } from './worker-status.js
 
 /** How long a part may take to say how it is, and how long its answer counts, in milliseconds. */
 const PROBE = { deadlineMs: 2_000, freshMs: 1_000, now: () => performance.now() };
+
+/** Most jobs that wait, without a slot, for containers that are delayed. */
+const WAITING_PER_SLOT = 4;
 
 export interface WorkerOptions {
   readonly loaded: LoadedConfig;
@@ -69,6 +75,7 @@ interface Running {
 export class Worker {
   readonly #options: WorkerOptions;
   readonly #log: Logger;
+  readonly #jobs: JobContext;
   readonly #startedAt = performance.now();
   #state: WorkerState = 'new';
   #running: Running | undefined;
@@ -82,7 +89,8 @@ export class Worker {
 
   constructor(options: WorkerOptions) {
     this.#options = options;
-    this.#log = options.log ?? silentLogger;
+    this.#jobs = new JobContext(options.log ?? silentLogger, PROBE.now);
+    this.#log = this.#jobs.log;
   }
 
   get state(): WorkerState {
@@ -119,7 +127,12 @@ export class Worker {
     const log = this.#log;
     const hooks = createGuardedHooks({ log, signal: this.#giveUp.signal });
     const status = async () => (this.#running ? await this.status() : undefined);
-    const plugins = await createPluginHost({ config, hooks, log, env, status, plugins: loaded.plugins });
+    const runtimeName = (asked: string) => runtimes.find(asked)?.runtime.name;
+    const plugins = await createPluginHost({
+      ...{ config, hooks, log, env, status, runtimeName },
+      sources: loaded.sources,
+      plugins: loaded.plugins,
+    });
     const source = plugins.require('source');
     const codeStore = plugins.require('codeStore');
     const outputStore = plugins.require('outputStore');
@@ -136,7 +149,7 @@ export class Worker {
     await plugins.start();
 
     const now = () => performance.now();
-    const images = new ImageStore(engine.client);
+    const images = new ImageStore(engine.client, config);
     const factory = new ContainerFactory({ engine, images, config, identity: workerIdentity(), log, onProgress, now });
     this.#stops.push(() => factory.close());
     const sizeOf = (name: string, own: number | undefined) => config.pool.sizes[name] ?? own ?? 1;
@@ -168,13 +181,17 @@ export class Worker {
       diskMb: config.sandbox.diskMb,
       sizeOf: ({ name, pool: { size } = {} }) => sizeOf(name, size),
       nameContainer: (runtime) => factory.name(runtime),
-      startContainer: (runtime, container) => factory.start(runtime, container),
+      // Its streams outlive the job that it may be made for.
+      startContainer: (runtime, container) => this.#jobs.outside(() => factory.start(runtime, container)),
+      inBackground: (work) => this.#jobs.outside(work),
       log,
       now,
     });
     this.#stops.push(() => pool.stop());
     await unlessAborted(pool.start(), signal);
 
+    const maxWaiting = WAITING_PER_SLOT * slots.total;
+    const pacer = new FaultPacer({ settings: config.pool.faults, maxWaiting, log, now });
     const memory = new Budget(config.worker.memoryMb);
     const aiRelay = config.aiEndpoint === undefined ? undefined : new AiRelay(config.aiEndpoint, log);
     if (aiRelay) this.#stops.push(() => aiRelay.close());
@@ -188,13 +205,15 @@ export class Worker {
       codeCache,
       artifacts,
       pool,
+      pacer,
       processors: info.processors,
       memory,
       aiRelay,
       outputStore,
-      resultStore,
       cancellations,
+      turns: new JobTurns(resultStore, log),
       unknownFields: new UnknownFields(log),
+      jobs: this.#jobs,
       log,
       imageId: async (runtime, abort) => (await factory.image(runtime, abort)).id,
       now,
@@ -204,10 +223,14 @@ export class Worker {
       source,
       slots,
       log,
+      prefetch: config.worker.prefetch,
       giveUp: this.#giveUp,
-      process: (delivery, abort) => processDelivery(parts, delivery, abort),
+      jobs: this.#jobs,
+      now,
+      process: (delivery, abort, aside) => processDelivery(parts, delivery, abort, aside),
     });
     this.#stops.push(() => loop.stop(config.worker.drainTimeoutMs));
+    this.#stops.push(() => pacer.close());
     return {
       plugins,
       engine,
@@ -225,6 +248,16 @@ export class Worker {
   stop(): Promise<void> {
     this.#stopping ??= this.#stop();
     return this.#stopping;
+  }
+
+  /**
+   * Cuts a stop short: kills the jobs in flight and hands their messages back at once. Resolves when the queue has been
+   * told, at the latest after ten seconds; `stop` goes on to remove the containers. May be called at any time.
+   */
+  async handBack(): Promise<void> {
+    this.#giveUp.abort(new Error('the worker stops'));
+    this.stop().catch(() => {});
+    await this.#running?.loop.stop(0);
   }
 
   async #stop(): Promise<void> {
@@ -283,14 +316,17 @@ export class Worker {
       uptimeMs: Math.round(performance.now() - this.#startedAt),
       environment: parts.config.environment,
       activeJobs: loop.activeJobs,
+      waitingJobs: loop.waitingJobs,
       processedJobs: loop.processedJobs,
       slots: { total: slots.total, free: slots.free },
       memoryMb: { total: parts.memory.total, free: parts.memory.free },
       pool: pool.stats(),
+      delayedJobs: parts.pacer.waiting,
       queue,
       codeCache: parts.codeCache.stats(),
       artifactCache: parts.artifacts.stats(),
       plugins: this.#options.loaded.plugins.map(({ name, version }) => ({ name, version })),
+      metrics: running.plugins.figures(),
       failing: { ...failing, ...queueFailure },
     };
   }

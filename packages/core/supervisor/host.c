@@ -1,5 +1,6 @@
-/* The stream to the worker: standard input and output. Owns both buffers. Output waits in its buffer until it is
- * flushed, so that a short job costs one write; a worker that does not read cannot stop the job's deadline. */
+/* The stream to the worker: standard input and output, or the one socket of direct.c. Owns both buffers. Output waits in
+ * its buffer until it is flushed, so that a short job costs one write; a worker that does not read cannot stop the job's
+ * deadline. */
 #include <errno.h>
 #include <fcntl.h>
 #include <poll.h>
@@ -14,6 +15,7 @@
 #define FLUSH_ABOVE (64u << 10)
 
 bytes_t host_in;
+static int in_fd = STDIN_FILENO, out_fd = STDOUT_FILENO;
 static bytes_t out;
 static size_t sent; /* of `out`; kept here, since a flush may be entered again for a last word */
 
@@ -27,10 +29,19 @@ void host_init(void) {
   nonblocking(STDOUT_FILENO);
 }
 
+int host_fd(void) { return in_fd; }
+
+bool host_moved(void) { return in_fd != STDIN_FILENO; }
+
+void host_move(int fd) {
+  if (host_in.length || host_pending()) host_fatal("the worker changed its way in the middle of something");
+  in_fd = out_fd = fd;
+}
+
 bool host_read(void) {
   for (;;) {
     bytes_reserve(&host_in, 128u << 10);
-    ssize_t n = read(STDIN_FILENO, host_in.data + host_in.length, host_in.capacity - host_in.length);
+    ssize_t n = read(in_fd, host_in.data + host_in.length, host_in.capacity - host_in.length);
     if (n > 0) {
       host_in.length += (size_t)n;
       return true;
@@ -43,14 +54,14 @@ bool host_read(void) {
 
 void host_flush(void) {
   while (sent < out.length) {
-    ssize_t n = write(STDOUT_FILENO, out.data + sent, out.length - sent);
+    ssize_t n = write(out_fd, out.data + sent, out.length - sent);
     if (n > 0) {
       sent += (size_t)n;
       continue;
     }
     if (errno == EINTR) continue;
     if (errno != EAGAIN) _exit(71); /* the worker is gone, and with it the reason to live */
-    struct pollfd writable = {.fd = STDOUT_FILENO, .events = POLLOUT};
+    struct pollfd writable = {.fd = out_fd, .events = POLLOUT};
     int64_t wait = job_wait_us();
     int timeout = wait < 0 ? 1000 : (int)(wait / 1000) + 1;
     (void)poll(&writable, 1, timeout); /* whatever woke us: the next write tells */

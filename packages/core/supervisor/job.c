@@ -43,19 +43,6 @@ static struct {
   size_t work_file_count;
 } job;
 
-static void store_input(slice_t input) {
-  int fd = open(INPUT_FILE, O_WRONLY | O_CREAT | O_TRUNC | O_NOFOLLOW | O_CLOEXEC, 0644);
-  if (fd < 0) host_fatal("cannot store the input: %s", strerror(errno));
-  while (input.length) {
-    ssize_t n = write(fd, input.data, input.length);
-    if (n < 0 && errno == EINTR) continue;
-    if (n <= 0) host_fatal("cannot store the input: %s", strerror(errno));
-    input.data += n;
-    input.length -= (size_t)n;
-  }
-  if (close(fd) < 0) host_fatal("cannot store the input: %s", strerror(errno));
-}
-
 static uint64_t held(const memory_t *now) { return now->usage > now->cache ? now->usage - now->cache : 0; }
 
 /* The job's time starts. */
@@ -64,6 +51,7 @@ static void start_clock(void) {
   job.cpu_before_us = meter_cpu_us();
   job.start_us = now_us();
   job.deadline_us = job.start_us + job.timeout_us;
+  crowd_begin(job.start_us);
 }
 
 static void start_command(const run_request_t *request) {
@@ -184,11 +172,13 @@ static void kill_job(void) {
   else if (job.main_pid < 0 && shim_child() > 0) kill(shim_child(), SIGKILL);
 }
 
-static void terminate(uint64_t now) {
+/* The grace counts from when this was due, or a job that keeps us from the processor would gain its delay twice. */
+static void terminate(uint64_t due_us) {
   job.terminating = true;
+  slow_job();
   if (job.grace_us) signal_job(SIGTERM);
   else kill_job();
-  job.deadline_us = now + (job.grace_us ? job.grace_us : 1000000);
+  job.deadline_us = due_us + (job.grace_us ? job.grace_us : 1000000);
 }
 
 void job_kill(void) {
@@ -204,9 +194,10 @@ void job_kill(void) {
 
 int64_t job_wait_us(void) {
   if (!job.running || job.over || job.pending) return -1;
-  int64_t sample = meter_sample();
+  int64_t sample = meter_sample(), look = crowd_look();
   uint64_t now = now_us();
   int64_t left = job.deadline_us > now ? (int64_t)(job.deadline_us - now) : 0;
+  if (look < sample) sample = look;
   return left < sample ? left : sample;
 }
 
@@ -216,7 +207,7 @@ void job_tick(void) {
   if (now < job.deadline_us) return;
   if (!job.terminating) {
     job.timed_out = true;
-    terminate(now);
+    terminate(job.deadline_us);
   } else {
     kill_job();
     job.deadline_us = now + 1000000;

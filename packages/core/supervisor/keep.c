@@ -15,6 +15,7 @@
 #include <string.h>
 #include <sys/ioctl.h>
 #include <sys/socket.h>
+#include <sys/wait.h>
 #include <time.h>
 #include <unistd.h>
 
@@ -81,8 +82,11 @@ static char state_of(const char *path) {
   return name_end && name_end[1] == ' ' ? name_end[2] : 0;
 }
 
-/* Every thread of it. */
+/* Every thread of it. Of a child of ours the kernel says so itself, without a file for each thread. */
 static bool is_stopped(void) {
+  siginfo_t about = {0};
+  if (!runner.forked && waitid(P_PID, (id_t)runner.pid, &about, WSTOPPED | WNOHANG | WNOWAIT) == 0)
+    return about.si_pid == runner.pid;
   char path[96]; /* longer than any two numbers make it */
   (void)snprintf(path, sizeof path, "/proc/%d/task", (int)runner.pid);
   DIR *threads = opendir(path);
@@ -210,7 +214,7 @@ void runner_message(void) {
     return;
   }
   /* The shim has told of its child before that could say anything. */
-  while (runner.forked && runner.pid < 0 && shim_message()) continue;
+  while (runner.forked && runner.pid < 0 && !runner.exited && shim_message()) continue;
   bool is_end = known && answer.kind == ANSWER_END && sender.pid == runner.pid && sender.uid == config.uid;
   /* Its value comes first: an END before it is another job's, or forged. */
   if (is_end && (answer.status != 0 || job_has_value())) {

@@ -42,6 +42,7 @@ static void configure(const configure_request_t *request) {
 static void handle(uint8_t type, slice_t payload) {
   request_t request;
   problem_t problem = {0};
+  direct_withdraw(); /* whichever way this came is the worker's */
   if (!request_take(&order, type, payload, &request, &problem)) host_fatal("%s", problem.text);
   switch (request.type) {
     case FRAME_EGRESS: egress_apply(&request.egress); break;
@@ -124,6 +125,7 @@ int main(int argc, char **argv) {
   field_u64(&hello, FIELD_VERSION, PROTOCOL_VERSION);
   posture_tell(&hello); /* before our own filter, which would hide that the engine's is missing */
   if (harden() < 0) host_fatal("cannot refuse system calls: %s", strerror(errno));
+  direct_offer(&hello);
   host_frame(FRAME_HELLO, hello.data, hello.length);
 
   uint64_t pending_since = 0;
@@ -153,7 +155,7 @@ int main(int argc, char **argv) {
       }
     }
 
-    struct pollfd polled[12 + 1 + RELAY_CONNECTIONS] = {{.fd = STDIN_FILENO, .events = POLLIN}, {.fd = signals, .events = POLLIN}};
+    struct pollfd polled[12 + 1 + RELAY_CONNECTIONS + 2] = {{.fd = host_fd(), .events = POLLIN}, {.fd = signals, .events = POLLIN}};
     int job_fds[3], job_count = job_poll_fds(job_fds);
     nfds_t count = 2;
     polled[count++] = (struct pollfd){.fd = shim_socket, .events = POLLIN}; /* a negative descriptor is passed over */
@@ -164,13 +166,18 @@ int main(int argc, char **argv) {
     for (int i = 0; i < job_count; i++) polled[count++] = (struct pollfd){.fd = job_fds[i], .events = POLLIN};
     nfds_t relay = count;
     count += relay_poll(polled + relay);
+    nfds_t direct = count;
+    polled[count++] = (struct pollfd){.fd = direct_listener(), .events = POLLIN};
+    polled[count++] = (struct pollfd){.fd = host_moved() ? STDIN_FILENO : -1, .events = POLLIN};
     struct timespec timeout = {wait / 1000000, wait % 1000000 * 1000};
     if (ppoll(polled, count, wait < 0 ? NULL : &timeout, NULL) < 0 && errno != EINTR) return 74;
 
     if (polled[0].revents && !host_read()) return 0; /* the worker is gone: the container ends, and all in it */
     for (nfds_t i = 4 + 1 + STREAMS; i < relay; i++)
       if (polled[i].revents) job_read(polled[i].fd);
-    relay_serve(polled + relay, count - relay);
+    relay_serve(polled + relay, direct - relay);
+    if (polled[direct].revents) direct_accept();
+    if (polled[direct + 1].revents) return 0; /* the engine's stream has ended, or says what nobody may say any more */
     if (polled[3].revents) shim_read_log();
     if (polled[2].revents) (void)shim_message();
     if (polled[4].revents && polled[4].fd == runner.control) runner_message();

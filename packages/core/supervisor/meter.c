@@ -15,7 +15,7 @@
 
 #define SAMPLE_US 15000
 
-static int usage_fd = -1, peak_fd = -1, stat_fd = -1, kernel_fd = -1, events_fd = -1, cpu_fd = -1;
+static int usage_fd = -1, peak_fd = -1, stat_fd = -1, kernel_fd = -1, events_fd = -1, cpu_fd = -1, pids_fd = -1;
 static bool v2;
 static struct {
   uint64_t next_us, kernel_before, cache, held;
@@ -36,6 +36,7 @@ void meter_init(const char *root) {
   kernel_fd = v2 ? -1 : open_counter(root, "memory/memory.kmem.usage_in_bytes");
   events_fd = open_counter(root, v2 ? "memory.events" : "memory/memory.oom_control");
   cpu_fd = open_counter(root, v2 ? "cpu.stat" : "cpuacct/cpuacct.usage");
+  pids_fd = open_counter(root, v2 ? "pids.current" : "pids/pids.current");
 }
 
 static const char *read_counter(int fd) {
@@ -70,6 +71,8 @@ static uint64_t kernel_growth(void) {
   uint64_t now = read_number(kernel_fd);
   return now > sampled.kernel_before ? now - sampled.kernel_before : 0;
 }
+
+uint64_t meter_processes(void) { return read_number(pids_fd); }
 
 uint64_t meter_oom_kills(void) { return number_after(read_counter(events_fd), "oom_kill "); }
 

@@ -130,7 +130,8 @@ enum {
   FIELD_READ_ONLY_ROOT = 94,
   FIELD_MEMORY_LIMIT = 95, /* bytes */
   FIELD_PIDS_LIMIT = 96,
-  FIELD_OWN_KERNEL = 97 /* the container has a kernel of its own (gVisor), which filters what reaches the host's */
+  FIELD_OWN_KERNEL = 97, /* the container has a kernel of its own (gVisor), which filters what reaches the host's */
+  FIELD_DIRECT = 98      /* the name of the socket on which the worker may go on; see direct.c */
 };
 
 /* AREA */

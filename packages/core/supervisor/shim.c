@@ -166,7 +166,8 @@ bool shim_message(void) {
     code_ready();
   } else if (answer.kind == ANSWER_START) {
     child = sender.pid;
-    if (runner.forked && runner.state == RUNNER_RUNNING && runner.pid < 0) runner.pid = child;
+    /* Once the runner has ended, this is the next spare's, which may be told before the job is put away. */
+    if (runner.forked && runner.state == RUNNER_RUNNING && runner.pid < 0 && !runner.exited) runner.pid = child;
   } else if (answer.kind == ANSWER_EXIT) {
     child_ended(&answer);
   } else {

@@ -16,6 +16,7 @@
 #define INPUT_FILE "/nanogrid/state/payload.json"
 #define WORK_DIR "/function"
 #define OUTPUT_DIR "/output"
+#define DIRECT_PREFIX "/nanogrid/state/direct-" /* and 12 hexadecimal digits */
 
 /* bytes.c: growing buffers, and fields as they are written */
 typedef struct {
@@ -46,6 +47,9 @@ void strings_free(strings_t *list);
 /* host.c: the stream to the worker */
 extern bytes_t host_in;
 void host_init(void);
+int host_fd(void);      /* where the worker's frames come */
+bool host_moved(void);  /* standard input is its life line only */
+void host_move(int fd); /* from here on both ways; between two frames */
 bool host_read(void); /* false at the end of the stream */
 void host_frame(uint8_t type, const void *payload, size_t length);
 void host_flush(void);
@@ -151,13 +155,14 @@ bool remove_ipc(void); /* false where something stayed */
 bool wipe_everything(void);
 bool clean_up(bytes_t *times); /* the same, and tells how long each part took */
 
-/* tree.c: the pristine code and its working copy */
+/* tree.c: the pristine code and its working copy, and the input */
 void put_begin(const put_request_t *request);
 void put_data(const data_request_t *request);
 void code_commit(void);
 void code_ready(void);
 bool code_populate(void);
 bool wipe_directory(const char *path);
+void store_input(slice_t input);
 
 /* collect.c */
 void collect_outputs(const output_caps_t *caps);
@@ -175,8 +180,20 @@ void meter_read(memory_t *out);
 uint64_t process_cpu_us(pid_t pid); /* 0 where it cannot be known */
 int64_t meter_sample(void); /* looks again when it is time; returns the microseconds until the next time */
 uint64_t meter_oom_kills(void);
+uint64_t meter_processes(void); /* and threads, of the container; 0 where unknown */
 uint64_t meter_cpu_us(void); /* of every process there was in the container, but this one and the shim; 0 where unknown */
 int meter_print(int count, char **roots); /* `nanogrid-supervisor meter ROOT...`: what is read there */
+
+/* crowd.c: a job with many processes must not keep us from our turn */
+void crowd_begin(uint64_t now); /* a job begins */
+int64_t crowd_look(void);       /* looks again when it is time; returns the microseconds until the next time */
+void slow_job(void);            /* its processes run when nobody else in the container wants to */
+
+/* direct.c: a shorter way to a worker on the same host */
+void direct_offer(bytes_t *hello);
+int direct_listener(void); /* -1 where nothing is offered */
+void direct_accept(void);
+void direct_withdraw(void);
 
 /* posture.c */
 void posture_tell(bytes_t *hello);

@@ -209,3 +209,16 @@ bool wipe_directory(const char *path) {
   if (!clean) host_log("cannot wipe %s: %s", path, strerror(reason));
   return clean;
 }
+
+void store_input(slice_t input) {
+  int fd = open(INPUT_FILE, O_WRONLY | O_CREAT | O_TRUNC | O_NOFOLLOW | O_CLOEXEC, 0644);
+  if (fd < 0) host_fatal("cannot store the input: %s", strerror(errno));
+  while (input.length) {
+    ssize_t n = write(fd, input.data, input.length);
+    if (n < 0 && errno == EINTR) continue;
+    if (n <= 0) host_fatal("cannot store the input: %s", strerror(errno));
+    input.data += n;
+    input.length -= (size_t)n;
+  }
+  if (close(fd) < 0) host_fatal("cannot store the input: %s", strerror(errno));
+}

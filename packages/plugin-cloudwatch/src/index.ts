@@ -1,3 +1,3 @@
 /** The public entry point of `@nanogrid/plugin-cloudwatch`. */
 
-export {};
+export { cloudwatch, cloudwatch as default } from './cloudwatch.js';

@@ -8,7 +8,7 @@ export type { LocalCodeUploads } from './local-code-uploads.js';
 export type { LocalFunctionRegistry } from './local-function-registry.js';
 export type { LocalJobSink } from './local-job-sink.js';
 export type { LocalOutputStore } from './local-output-store.js';
-export type { DeadLetter, LocalQueue, QueueStats, SendOptions } from './local-queue.js';
+export type { DeadLetter, LocalQueue, QueueStats, SendOptions, WaitingMessage } from './local-queue.js';
 export type { LocalResults } from './local-results.js';
 export type { LocalSharedState } from './local-shared-state.js';
 export { type Local, type LocalOptions, openLocal } from './open-local.js';

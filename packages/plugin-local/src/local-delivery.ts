@@ -21,6 +21,7 @@ export interface DeliveryContext {
  * cannot be written; the delivery is then not settled and the method may be called again.
  */
 export class LocalDelivery implements Delivery {
+  readonly id: string;
   readonly body: string;
   readonly attempt: number;
   readonly lastAttempt: boolean;
@@ -31,6 +32,7 @@ export class LocalDelivery implements Delivery {
 
   constructor([id, body, sentAt, attempt]: TakenRow, context: DeliveryContext) {
     this.#id = id;
+    this.id = String(id);
     this.body = body;
     this.sentAt = sentAt;
     this.attempt = attempt;
@@ -69,6 +71,10 @@ export class LocalDelivery implements Delivery {
     await this.#settle('move a message to the dead letters', () =>
       table.kill(this.#id, this.attempt, reason, clock.wallMs()),
     );
+  }
+
+  async exhaust(reason: string): Promise<void> {
+    await this.deadLetter(reason);
   }
 
   async #settle(what: string, work: () => boolean): Promise<boolean> {

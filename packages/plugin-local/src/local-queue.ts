@@ -50,6 +50,14 @@ export interface DeadLetter {
   readonly diedAt: number;
 }
 
+export interface WaitingMessage {
+  readonly id: number;
+  readonly body: string;
+  readonly sentAt: number;
+  /** How often it was delivered. */
+  readonly attempts: number;
+}
+
 export interface SendOptions {
   /** How long the message stays invisible first, in milliseconds. Default 0. */
   readonly delayMs?: number;
@@ -61,6 +69,8 @@ const SAFETY_MS = 5_000;
 /** Every method throws `NG_QUEUE_FAILED` when the database cannot be used. */
 export class LocalQueue implements JobSource {
   readonly visibilityMs: number;
+  /** Deliveries of a message before it goes to the dead letters. */
+  readonly maxAttempts: number;
   readonly #waitMs: number;
   readonly #wake: Wake;
   readonly #consumersDirectory: string;
@@ -70,6 +80,7 @@ export class LocalQueue implements JobSource {
 
   constructor(options: LocalQueueOptions) {
     this.visibilityMs = options.visibilityMs ?? 300_000;
+    this.maxAttempts = options.maxAttempts ?? 5;
     this.#waitMs = options.waitMs ?? 20_000;
     this.#wake = options.wake;
     this.#consumersDirectory = options.consumersDirectory;
@@ -77,7 +88,7 @@ export class LocalQueue implements JobSource {
       database: options.database,
       table: new QueueTable(options.database),
       clock: options.clock ?? systemClock,
-      maxAttempts: options.maxAttempts ?? 5,
+      maxAttempts: this.maxAttempts,
       changed: () => this.#wake.notify('queue'),
     };
   }
@@ -145,9 +156,16 @@ export class LocalQueue implements JobSource {
     });
   }
 
-  /** Sends every dead letter again, as a new message. Returns how many. */
-  async redrive(): Promise<number> {
-    const count = await this.#attempt('send the dead letters again', () => this.#context.table.redrive());
+  /** The oldest messages that nobody holds, at most `limit`, with how often they were delivered. They stay as they are. */
+  async waiting(limit: number): Promise<WaitingMessage[]> {
+    const { table, clock } = this.#context;
+    const rows = await this.#attempt('read the queue', () => table.waiting(clock.uptimeMs(), limit));
+    return rows.map(([id, body, sentAt, attempts]) => ({ id, body, sentAt, attempts }));
+  }
+
+  /** Sends the oldest dead letters again, at most `limit` (default: all), as new messages. Returns how many. */
+  async redrive(limit = -1): Promise<number> {
+    const count = await this.#attempt('send the dead letters again', () => this.#context.table.redrive(limit));
     if (count > 0) this.#wake.notify('queue');
     return count;
   }

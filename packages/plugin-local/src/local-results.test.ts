@@ -44,6 +44,19 @@ test('progress leads to the final state and never away from it', async () => {
   expect(await results.get('a')).toMatchObject({ state: 'completed' });
 });
 
+test('a job is begun until its result is known', async () => {
+  const { results } = await makeLocal();
+  const begun = await results.begin('a');
+  expect(begun).toMatchObject({ kind: 'run' });
+  // Noted a turn later, when the job is on its way.
+  expect(await results.get('a')).toBeUndefined();
+  await expect.poll(() => results.get('a')).toEqual({ state: 'running' });
+  expect(await results.begin('a')).toMatchObject({ kind: 'run' });
+  await results.publish(makeResult('a', { status: 'ERROR' }), 'camel');
+  expect(await results.begin('a')).toEqual({ kind: 'finished' });
+  expect(await results.get('a')).toMatchObject({ state: 'failed' });
+});
+
 test('keeps any text a function may print', async () => {
   const { results } = await makeLocal();
   const stdout = '\0\u001b[31m"\\\u2028𝄞\r\n\ufffd';

@@ -4,12 +4,14 @@ import {
   type Dialect,
   encodeResult,
   type JobResult,
+  type JobStart,
   type JobState,
   NanoGridError,
   type ResultStore,
 } from '@nanogrid/core';
 import { type Clock, systemClock } from './clock.js';
 import type { LocalDatabase } from './database.js';
+import { type Encoded, packResult, type ResultRow, unpackResult } from './result-row.js';
 import { ResultsTable } from './results-table.js';
 import type { Wake } from './wake.js';
 
@@ -20,8 +22,6 @@ export interface LocalResultsOptions {
   /** How long a result or a state is kept after it was written, in milliseconds. Default 3,600,000. */
   readonly resultTtlMs?: number;
 }
-
-type Encoded = Record<string, unknown>;
 
 interface Waiter {
   resolve(result: Encoded): void;
@@ -57,28 +57,50 @@ export class LocalResults implements ResultStore {
     this.#ttlMs = options.resultTtlMs ?? 3_600_000;
   }
 
+  /**
+   * Never `elsewhere`: what two workers of this machine could both run is a second message with the same id, and of
+   * their results one is published. That the job runs is noted a turn of the event loop later, when it is on its way
+   * into its container: the note is only for who asks meanwhile, and costs the job no time.
+   */
+  async begin(jobId: string): Promise<JobStart> {
+    const isKnown = await this.#attempt('look up a result', () => this.#table.isKnown(jobId, this.#clock.wallMs()));
+    if (isKnown) return { kind: 'finished' };
+    // A note that cannot be written hinders nobody; what is wrong shows when the result is published.
+    setImmediate(() => this.#note(jobId, 'running').catch(() => {}));
+    return { kind: 'run', end: () => {} };
+  }
+
   async progress(jobId: string, state: 'pending' | 'running'): Promise<void> {
-    await this.#attempt("note a job's progress", () => {
+    await this.#note(jobId, state);
+  }
+
+  /** False where a result is known. */
+  #note(jobId: string, state: 'pending' | 'running'): Promise<boolean> {
+    return this.#attempt("note a job's progress", () => {
       const now = this.#clock.wallMs();
-      this.#table.progress(jobId, state, now + this.#ttlMs, now);
-      this.#expire(now);
+      // Together: where the second write fails and both are done again, the first one's answer counts.
+      return this.#database.transaction(() => {
+        const isOpen = this.#table.progress(jobId, state, now + this.#ttlMs, now);
+        this.#expire(now);
+        return isOpen;
+      });
     });
   }
 
   async publish(result: JobResult, dialect: Dialect): Promise<boolean> {
     const state = result.status === 'SUCCESS' ? 'completed' : 'failed';
-    const body = JSON.stringify(encodeResult(result, dialect));
+    const row = packResult(encodeResult(result, dialect));
     const isNew = await this.#attempt('publish a result', () => {
       const now = this.#clock.wallMs();
       // Together: a second try because of the second write would find the result of the first and call it known.
       return this.#database.transaction(() => {
-        const isNew = this.#table.publish(result.requestId, state, body, now + this.#ttlMs, now);
+        const isNew = this.#table.publish(result.requestId, state, row, now + this.#ttlMs, now);
         this.#expire(now);
         return isNew;
       });
     });
     if (isNew) {
-      this.#settle(result.requestId, body);
+      this.#settle(result.requestId, row);
       this.#wake.notify('results');
     }
     return isNew;
@@ -168,8 +190,8 @@ export class LocalResults implements ResultStore {
     if (known !== undefined && 'result' in known) this.#resolve(jobId, known.result);
   }
 
-  #settle(jobId: string, body: string): void {
-    if (this.#waiters.has(jobId)) this.#resolve(jobId, JSON.parse(body));
+  #settle(jobId: string, row: ResultRow): void {
+    if (this.#waiters.has(jobId)) this.#resolve(jobId, unpackResult(row));
   }
 
   #resolve(jobId: string, result: Encoded): void {

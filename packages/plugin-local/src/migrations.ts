@@ -39,6 +39,11 @@ export const MIGRATIONS: readonly string[] = [
   CREATE INDEX results_by_expiry ON results (expires_at);
   `,
   `
+  -- Texts of a result that are not in its body: result-row.ts.
+  ALTER TABLE results ADD COLUMN long_fields TEXT;
+  ALTER TABLE results ADD COLUMN long_texts BLOB;
+  `,
+  `
   -- record is the whole record as JSON; the other columns are what is asked for.
   CREATE TABLE functions (
     function_id TEXT PRIMARY KEY,

@@ -40,7 +40,10 @@ export class QueueTable {
       deadCount: db.sql('SELECT count(*) FROM dead_letters'),
       dead: db.sql('SELECT id, body, sent_at, attempts, reason, died_at FROM dead_letters ORDER BY id LIMIT ?'),
       redrive: db.sql(`INSERT INTO messages (body, sent_at, state, due_at)
-        SELECT body, sent_at, 0, 0 FROM dead_letters ORDER BY id`),
+        SELECT body, sent_at, 0, 0 FROM dead_letters ORDER BY id LIMIT ?`),
+      dropDead: db.sql('DELETE FROM dead_letters WHERE id IN (SELECT id FROM dead_letters ORDER BY id LIMIT ?)'),
+      waiting: db.sql(`SELECT id, body, sent_at, attempt FROM messages WHERE state <> 2 OR due_at <= ?
+        ORDER BY id LIMIT ?`),
       clearDead: db.sql('DELETE FROM dead_letters'),
       clear: db.sql('DELETE FROM messages'),
     };
@@ -126,11 +129,16 @@ export class QueueTable {
     return this.#s.dead.all(limit);
   }
 
-  /** Under new ids, so that nothing of the earlier life can touch them. */
-  redrive(): number {
+  /** The oldest messages that nobody holds, at most `limit`; they stay as they are. */
+  waiting(now: number, limit: number): TakenRow[] {
+    return this.#s.waiting.all<TakenRow>(now, limit);
+  }
+
+  /** The oldest dead letters, at most `limit`. Under new ids, so that nothing of the earlier life can touch them. */
+  redrive(limit: number): number {
     return this.#db.transaction(() => {
-      this.#s.redrive.run();
-      return this.#s.clearDead.run();
+      this.#s.redrive.run(limit);
+      return this.#s.dropDead.run(limit);
     });
   }
 

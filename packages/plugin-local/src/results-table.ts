@@ -2,6 +2,7 @@
 
 import type { JobState } from '@nanogrid/core';
 import type { LocalDatabase } from './database.js';
+import { type ResultRow, unpackResult } from './result-row.js';
 
 export class ResultsTable {
   readonly #s;
@@ -9,32 +10,43 @@ export class ResultsTable {
   constructor(db: LocalDatabase) {
     this.#s = {
       progress: db.sql(`INSERT INTO results (job_id, state, body, expires_at) VALUES (?, ?, NULL, ?)
-        ON CONFLICT (job_id) DO UPDATE SET state = excluded.state, body = NULL, expires_at = excluded.expires_at
+        ON CONFLICT (job_id) DO UPDATE SET state = excluded.state, body = NULL,
+          long_fields = NULL, long_texts = NULL, expires_at = excluded.expires_at
         WHERE results.body IS NULL OR results.expires_at <= ?`),
-      publish: db.sql(`INSERT INTO results (job_id, state, body, expires_at) VALUES (?, ?, ?, ?)
-        ON CONFLICT (job_id) DO UPDATE SET state = excluded.state, body = excluded.body, expires_at = excluded.expires_at
+      publish: db.sql(`INSERT INTO results (job_id, state, body, long_fields, long_texts, expires_at)
+        VALUES (?, ?, ?, ?, ?, ?)
+        ON CONFLICT (job_id) DO UPDATE SET state = excluded.state, body = excluded.body,
+          long_fields = excluded.long_fields, long_texts = excluded.long_texts, expires_at = excluded.expires_at
         WHERE results.body IS NULL OR results.expires_at <= ?`),
-      get: db.sql('SELECT state, body FROM results WHERE job_id = ? AND expires_at > ?'),
+      isKnown: db.sql('SELECT 1 FROM results WHERE job_id = ? AND body IS NOT NULL AND expires_at > ?'),
+      get: db.sql('SELECT state, body, long_fields, long_texts FROM results WHERE job_id = ? AND expires_at > ?'),
       expire: db.sql(`DELETE FROM results WHERE job_id IN
         (SELECT job_id FROM results WHERE expires_at <= ? ORDER BY expires_at LIMIT ?)`),
     };
   }
 
-  progress(jobId: string, state: 'pending' | 'running', expiresAt: number, now: number): void {
-    this.#s.progress.run(jobId, state, expiresAt, now);
+  /** False where a result of that id is known. */
+  progress(jobId: string, state: 'pending' | 'running', expiresAt: number, now: number): boolean {
+    return this.#s.progress.run(jobId, state, expiresAt, now) > 0;
   }
 
   /** False where a result of that id is known. One statement: the result and the final state are written together. */
-  publish(jobId: string, state: 'completed' | 'failed', body: string, expiresAt: number, now: number): boolean {
-    return this.#s.publish.run(jobId, state, body, expiresAt, now) > 0;
+  publish(jobId: string, state: 'completed' | 'failed', row: ResultRow, expiresAt: number, now: number): boolean {
+    const { body, longFields, longTexts } = row;
+    return this.#s.publish.run(jobId, state, body, longFields, longTexts, expiresAt, now) > 0;
+  }
+
+  /** Whether a result of that id is known. */
+  isKnown(jobId: string, now: number): boolean {
+    return this.#s.isKnown.get(jobId, now) !== undefined;
   }
 
   get(jobId: string, now: number): JobState | undefined {
-    const row = this.#s.get.get<[JobState['state'], string | null]>(jobId, now);
+    const row = this.#s.get.get<[JobState['state'], string | null, string | null, Buffer | null]>(jobId, now);
     if (row === undefined) return undefined;
-    const [state, body] = row;
+    const [state, body, longFields, longTexts] = row;
     if (state === 'pending' || state === 'running') return { state };
-    return { state, result: JSON.parse(body ?? '{}') };
+    return { state, result: unpackResult({ body: body ?? '{}', longFields, longTexts }) };
   }
 
   /** Deletes at most `limit` expired rows and returns how many. */

@@ -1,3 +1,3 @@
 /** The public entry point of `@nanogrid/plugin-prometheus`. */
 
-export {};
+export { type PrometheusOptions, prometheus, prometheus as default } from './prometheus.js';

@@ -1,3 +1,8 @@
 /** The public entry point of `@nanogrid/plugin-redis`. */
 
-export {};
+import { redis } from './redis.js';
+
+export type { ConnectionOptions } from './connection-options.js';
+export { type OutboxSettings, RedisResults, type RedisResultsOptions } from './redis-results.js';
+export { redis };
+export default redis;

@@ -1,3 +1,3 @@
 /** The public entry point of `@nanogrid/plugin-sqs`. */
 
-export {};
+export { sqs, sqs as default } from './sqs.js';

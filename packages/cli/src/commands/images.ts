@@ -40,7 +40,7 @@ async function buildImages(invocation: Invocation, names: readonly string[], for
   const progress = new ProgressDisplay(io);
   const built: { runtime: string; tag: string; id: string }[] = [];
   try {
-    const store = new ImageStore(await reachDocker(loaded));
+    const store = new ImageStore(await reachDocker(loaded), loaded.config);
     for (const runtime of runtimes) {
       const { tag, id } = await store.ensure(runtime, { onProgress: progress.update, rebuild: force, signal });
       built.push({ runtime: runtime.name, tag, id });

@@ -1,4 +1,4 @@
-/** `nanogrid result ID`: looks up what became of a job of this machine. Owns no state. */
+/** `nanogrid result ID`: looks up what became of a job, wherever the configured worker publishes results. Owns no state. */
 
 import { resolve } from 'node:path';
 import type { Command } from 'commander';
@@ -6,7 +6,7 @@ import { copyOutputs } from '../copy-outputs.js';
 import { EXIT } from '../exit-codes.js';
 import type { Execute, Invocation } from '../invocation.js';
 import { loadProject } from '../load-project.js';
-import { openProjectStore } from '../local-store.js';
+import { openService } from '../open-service.js';
 import { id } from '../parse-options.js';
 import { deliverResult } from '../ui/deliver-result.js';
 import { waitForResult } from '../wait-for-result.js';
@@ -31,11 +31,11 @@ export function addResult(parent: Command, execute: Execute): void {
     .argument('<id>', 'id of the job', id)
     .summary('look up the result of a job')
     .description(
-      `Prints the result of a job of this machine's embedded queue, as "run" does. Results are kept for an hour unless the
-configuration says otherwise.`,
+      `Prints the result of a job, as "run" does, from where the configured worker publishes results: the embedded store of
+this machine, or for instance Redis. Results are kept for an hour unless the configuration says otherwise.`,
     )
     .option('--wait', 'wait until there is a result')
-    .option('--output <dir>', 'copy the output files to this folder')
+    .option('--output <dir>', 'copy the output files to this folder, those of the embedded store')
     .action((jobId: string, options: ResultOptions) => execute((invocation) => showResult(invocation, jobId, options)));
   teach(
     command,
@@ -49,12 +49,12 @@ nanogrid result job-1 --output files`,
 
 async function showResult(invocation: Invocation, jobId: string, options: ResultOptions): Promise<number> {
   const { io, ui } = invocation;
-  const store = await openProjectStore(await loadProject(invocation));
+  const { service: results, close } = await openService(await loadProject(invocation), 'resultStore', io);
   try {
-    let known = await store.results.get(jobId);
+    let known = await results.get(jobId);
     if (options.wait && (known === undefined || !('result' in known))) {
-      await waitForResult(store.results, jobId, ui, io.interruption.signal);
-      known = await store.results.get(jobId);
+      await waitForResult(results, jobId, ui, io.interruption.signal);
+      known = await results.get(jobId);
     }
     if (known === undefined) {
       ui.note(`Nothing is known of the job ${jobId}.`);
@@ -71,6 +71,6 @@ async function showResult(invocation: Invocation, jobId: string, options: Result
     deliverResult(ui, record, { logs: true });
     return known.state === 'completed' ? EXIT.ok : EXIT.failed;
   } finally {
-    await store.close();
+    await close();
   }
 }

@@ -81,6 +81,7 @@ async function runIn({ io, ui }: Invocation, loaded: LoadedConfig, request: Requ
   const store = await openScratchStore(loaded, scratch);
   const worker = new Worker({
     loaded: isolate(loaded, { runtime, scratch, store }),
+    env: io.env,
     log: ui.verbose ? await verboseLog(io) : silentLogger,
     onProgress: progress.update,
     images: 'all',

@@ -12,8 +12,9 @@ export function addStart(parent: Command, execute: Execute): void {
     .description(
       `Starts the worker: builds the images that are missing, starts the containers that wait, then takes jobs until it
 is told to stop. Serves /health and /status on "http.port" of the configuration (8080). SIGTERM and SIGINT let
-running jobs end first, within "worker.drainTimeoutMs"; a second one ends the process at once. With --json, one
-document on standard output says when jobs are taken.`,
+running jobs end first, within "worker.drainTimeoutMs", hand the rest back to the queue, and end with 0; a second one hands
+back at once what runs and ends the process (143, 130). With --json, one line on standard output says when jobs are taken;
+under systemd, Type=notify (with NotifyAccess=all) and WatchdogSec= work.`,
     )
     .addOption(new Option('--log-level <level>', 'what is logged; default: LOG_LEVEL, else info').choices(LOG_LEVELS))
     .action((options: { logLevel?: LogLevel }) =>
@@ -29,6 +30,7 @@ document on standard output says when jobs are taken.`,
 nanogrid start
 nanogrid start --env production --config deploy/nanogrid.config.ts
 LOG_LEVEL=debug nanogrid start
+nanogrid start --json | jq -r .http
 curl localhost:8080/health`,
   );
 }

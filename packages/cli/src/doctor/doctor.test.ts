@@ -16,7 +16,7 @@ describe('the machine', () => {
   });
 
   test('memory for jobs that the machine does not have is a warning', () => {
-    const worker = { memoryMb: 4_096, slots: 1, drainTimeoutMs: 1 };
+    const worker = { memoryMb: 4_096, slots: 1, prefetch: 0, drainTimeoutMs: 1 };
     expect(checkMemory({ worker }, 8 * 2 ** 30).status).toBe('ok');
     expect(checkMemory({ worker }, 2 * 2 ** 30).status).toBe('warn');
   });

@@ -78,6 +78,7 @@ function stepOf({ image, step, current, total }: ImageProgress): string {
 }
 
 function describe({ image, step, message, current, total }: ImageProgress): string {
+  if (step === 'package') return `Preparing ${image}: ${message}`;
   if (step === 'base') return `Making ${image}: ${message}`;
   if (step === 'build') return `Building ${image}${total ? ` (step ${current}/${total})` : ''}: ${message}`;
   const amount = total ? ` (${formatBytes(current ?? 0)} of ${formatBytes(total)})` : '';

@@ -37,6 +37,23 @@ test('writes files in any order, executable or not', async () => {
   expect((await stat(join(directory, 'out/a'))).mode & 0o7777).toBe(0o755);
 });
 
+test('takes empty folders along, but none that does not go with what the build left', async () => {
+  const collector = collectorOf();
+  leave(collector, 'a');
+  leave(collector, 'b/c');
+  collector.addFolders(['b', 'empty/deep', 'a/below', 'A', 'x']);
+  const { tree, unusable } = await collector.finish();
+  expect([unusable, tree.emptyFolders]).toEqual([undefined, ['empty/deep', 'x']]);
+  expect((await readdir(join(directory, 'out'), { recursive: true })).sort()).toEqual([
+    'a',
+    'b',
+    'b/c',
+    'empty',
+    'empty/deep',
+    'x',
+  ]);
+});
+
 test.each([
   ['..'],
   ['../x'],

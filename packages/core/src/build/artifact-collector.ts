@@ -9,7 +9,7 @@ import { dirname, join } from 'node:path';
 import type { Duplex, Readable } from 'node:stream';
 import { ByteLog } from '../collect/byte-log.js';
 import type { ArchiveLimits } from '../config/core-config.js';
-import type { RunSinks } from '../exec/supervisor-session.js';
+import type { RunSinks } from '../exec/running-job.js';
 import { quoteName } from '../extract/archive-error.js';
 import { createFile, type ExtractedTree } from '../extract/extract-archive.js';
 import { PathRegistry } from '../extract/path-registry.js';
@@ -73,6 +73,20 @@ export class ArtifactCollector implements RunSinks {
     this.#refuse(`${name}${reason}`);
   }
 
+  /**
+   * Takes folders that hold nothing, of the code, along: a build's own are not told of. One that does not go with what
+   * the build left is left out.
+   */
+  addFolders(folders: readonly string[]): void {
+    for (const folder of folders) {
+      try {
+        this.#paths.add(folder, 'folder');
+      } catch {
+        // What the build left comes first.
+      }
+    }
+  }
+
   /** Resolves when nothing is being written; never rejects. */
   settled(): Promise<void> {
     return this.#last;
@@ -84,8 +98,10 @@ export class ArtifactCollector implements RunSinks {
     if (this.#failure !== undefined) throw this.#failure;
     if (this.#files.length === 0) this.#unusable ??= 'the build left nothing in /output';
     this.#files.sort((a, b) => (a.path < b.path ? -1 : 1));
+    const emptyFolders = this.#paths.emptyFolders();
+    for (const folder of emptyFolders) await mkdir(join(this.#directory, folder), { recursive: true, mode: 0o755 });
     return {
-      tree: { files: this.#files, emptyFolders: [], totalBytes: this.#totalBytes },
+      tree: { files: this.#files, emptyFolders, totalBytes: this.#totalBytes },
       unusable: this.#unusable,
     };
   }

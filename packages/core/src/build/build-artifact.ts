@@ -21,6 +21,8 @@ export const DEFAULT_BUILD_MEMORY_MB = 1_024;
 /** Of what the build says its language's version is. */
 const MAX_VERSION_BYTES = 100;
 
+const PAGE_BYTES = 4_096;
+
 export interface BuildParts {
   readonly config: Pick<CoreConfig, 'build' | 'code' | 'job' | 'sandbox'>;
   readonly pool: Pool;
@@ -55,7 +57,7 @@ export async function buildArtifact(
   try {
     // The binding is no job's, so that nothing but this build ever gets this container.
     const binding = JSON.stringify(['build', task.key]);
-    const { diskMb } = parts.config.sandbox;
+    const diskMb = buildDiskMb(parts.config);
     const bounds = { memoryMb, cpus: idleCpus(parts.config), pids: idlePids(runtime, parts.config), diskMb };
     const request = { runtime, outside: false, diskMb, binding, code, limits: bounds };
     const { container } = await parts.pool.acquire(request, signal);
@@ -70,6 +72,12 @@ export async function buildArtifact(
   }
 }
 
+/** What each writable place of a build holds, in MiB: the largest artifact, whose files take whole pages, and never less than a job's. */
+function buildDiskMb({ build, code, sandbox }: BuildParts['config']): number {
+  const bytes = Math.min(build.maxArtifactBytes, code.limits.maxTotalBytes) + build.maxArtifactFiles * PAGE_BYTES;
+  return Math.max(sandbox.diskMb, Math.ceil(bytes / 2 ** 20));
+}
+
 async function runBuild(
   { config }: BuildParts,
   task: BuildTask,
@@ -81,7 +89,8 @@ async function runBuild(
   const { maxArtifactBytes, maxArtifactFiles } = config.build;
   const { maxTotalBytes, maxDepth } = config.code.limits;
   const timeoutMs = task.limits.timeoutMs ?? DEFAULT_BUILD_TIMEOUT_MS;
-  const collector = new ArtifactCollector(directory, config.code.limits, maxArtifactFiles);
+  const folders = task.code.emptyFolders ?? [];
+  const collector = new ArtifactCollector(directory, config.code.limits, maxArtifactFiles + folders.length);
   const request = {
     spec: specOf(task, timeoutMs, config.job),
     outputCaps: { maxBytes: Math.min(maxArtifactBytes, maxTotalBytes), maxFiles: maxArtifactFiles, maxDepth },
@@ -92,6 +101,7 @@ async function runBuild(
   // The folder may be removed as soon as this ends, however it ends.
   const report = await endOf(container.run(request, collector, signal)).finally(() => collector.settled());
   signal.throwIfAborted();
+  collector.addFolders(folders);
   const { tree, unusable } = await collector.finish();
   const version = plainText(report.result?.toString('utf8') ?? '').trim();
   const named = version === '' ? {} : { runtimeVersion: version };

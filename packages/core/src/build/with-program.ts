@@ -23,8 +23,10 @@ export async function withProgram(
   if (run.runtime.build === undefined) return await use(code);
   // What passed until here is no build's.
   run.clock.end('acquire');
+  parts.jobs.enter('build');
   const artifact = await acquire(parts, run, code, spec.entrypoint);
   run.clock.end('build');
+  parts.jobs.enter('acquire');
   if (!artifact.ok) return failedResult(parts, run, artifact.failure);
   const { lease } = artifact;
   try {

@@ -46,9 +46,9 @@ function judge(report: Partial<RunReport>, { handler, stdout = '', stderr = '' }
   const outputs = new OutputCollector(store, 'j', new AbortController().signal);
   outputs.stdout(Buffer.from(stdout));
   outputs.stderr(Buffer.from(stderr));
-  const spec = { maxStdoutBytes: 100, maxStderrBytes: 100, timeoutMs: 500 } as ExecSpec;
+  const spec = { handler, maxStdoutBytes: 100, maxStderrBytes: 100, timeoutMs: 500 } as ExecSpec;
   return buildResult({
-    job: { id: 'j', attempt: 2, handler } as Job,
+    job: { id: 'j', attempt: 2 } as Job,
     runtime: { name: 'any' } as Runtime,
     runtimeVersion: '1.2',
     memoryMb: 64,

@@ -38,7 +38,7 @@ export function buildResult(source: ResultSource): JobResult {
   const stderr = decodeCapped([outputs.stderrLog.bytes], spec.maxStderrBytes, stderrTruncated);
   // Half a line could still parse, as something else.
   const lastLine = () => (stdoutTruncated ? undefined : lastLineJson(stdout));
-  const value: Value = job.handler === undefined ? { value: lastLine() } : handlerValue(source);
+  const value: Value = spec.handler === undefined ? { value: lastLine() } : handlerValue(source);
   const verdict = judge(source, stderr) ?? value.failure ?? { status: 'SUCCESS' };
   return {
     requestId: job.id,
@@ -97,9 +97,9 @@ function lastWords(text: string): string {
 }
 
 /** What the handler returned. A process that ended well without returning called exit. */
-function handlerValue({ report, maxResultBytes, job }: ResultSource): Value {
+function handlerValue({ report, maxResultBytes, spec }: ResultSource): Value {
   if (report.exitCode !== 0) return {};
-  const name = JSON.stringify(job.handler);
+  const name = JSON.stringify(spec.handler);
   if (report.resultBytes > maxResultBytes) {
     const size = `${report.resultBytes} bytes, more than ${maxResultBytes}`;
     return { failure: failed('NG_HANDLER_INVALID', `handler ${name} returned a value of ${size}`) };

@@ -5,7 +5,7 @@
 
 import type { Duplex, Readable } from 'node:stream';
 import { NanoGridError } from '../errors.js';
-import type { RunSinks } from '../exec/supervisor-session.js';
+import type { RunSinks } from '../exec/running-job.js';
 import { decodeCapped } from '../publish/text.js';
 import type { OutputError } from '../result.js';
 import type { OutputStore } from '../stores.js';

@@ -105,6 +105,14 @@ export const settingsProperties = {
     memoryMb: count(
       'Sum of the memory limits of jobs that run at once, in MiB. Default: three quarters of the machine’s memory.',
     ),
+    prefetch: {
+      ...count(
+        'Messages that may be taken from the queue beyond the free slots, and wait for one: saves short jobs the way to the queue, and keeps the messages from other workers meanwhile.',
+        worker.prefetch,
+        0,
+      ),
+      maximum: 1000,
+    },
     drainTimeoutMs: ms('How long a stop waits for running jobs, in milliseconds.', worker.drainTimeoutMs),
   }),
   http: group('The worker’s own HTTP server.', {
@@ -206,7 +214,11 @@ export const settingsProperties = {
       maxFileBytes: count('One file, extracted, in bytes.', code.limits.maxFileBytes),
       maxEntries: count('Files and folders.', code.limits.maxEntries),
       maxRatio: count('Extracted to compressed size, for each entry above 1 MiB.', code.limits.maxRatio),
-      maxPathBytes: count('Bytes of a path; a component has at most 255.', code.limits.maxPathBytes),
+      maxPathBytes: {
+        ...count('Bytes of a path; a component has at most 255.', code.limits.maxPathBytes),
+        // The supervisor takes no longer one.
+        maximum: 1_023,
+      },
       maxDepth: count('Folders below each other.', code.limits.maxDepth),
     }),
     cacheBytes: count('Bytes of extracted code kept on disk.', code.cacheBytes, 0),
@@ -214,7 +226,7 @@ export const settingsProperties = {
   build: group('Programs that are built of code.', {
     cacheBytes: count('Bytes of artifacts kept on disk.', build.cacheBytes, 0),
     maxArtifactBytes: count(
-      'All files of an artifact together, in bytes. It must fit `/output` (`sandbox.diskMb`) and `code.limits.maxTotalBytes`, too.',
+      'All files of an artifact together, in bytes. It must fit `code.limits.maxTotalBytes`, too. Each writable place of a build holds as much, and at least `sandbox.diskMb`.',
       build.maxArtifactBytes,
     ),
     maxArtifactFiles: count('Files of an artifact.', build.maxArtifactFiles),
@@ -299,6 +311,21 @@ export const settingsProperties = {
       1,
     ),
     maxJobs: count('Jobs after which a container is replaced.', pool.maxJobs),
+    faults: group(
+      'What happens to a function version that loses its containers by its own fault (time-out, out of memory): its next ones are delayed, nobody else’s.',
+      {
+        free: count(
+          'Containers that it may lose without a delay. Jobs that end well earn them again.',
+          pool.faults.free,
+          0,
+        ),
+        delayMs: ms(
+          'Least time between two of its containers after that, in milliseconds; doubled by each further fault, taken back to this by a job that ends well, and to nothing by those of the next seconds. 0: no delay.',
+          pool.faults.delayMs,
+        ),
+        maxDelayMs: ms('Most that the delay grows to, in milliseconds.', pool.faults.maxDelayMs),
+      },
+    ),
   }),
   reuse: group('What the next job of a function version finds of the one before.', {
     default: reuseMode(

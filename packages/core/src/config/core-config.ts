@@ -17,6 +17,8 @@ export interface CoreConfig {
     readonly slots: number;
     /** Sum of the memory limits of jobs that run at once, in MiB. Default: three quarters of the machine's memory. */
     readonly memoryMb: number;
+    /** Messages that may be taken from the queue beyond the free slots, and wait for one. Default 0. */
+    readonly prefetch: number;
     /** How long a stop waits for running jobs, in milliseconds. Default 30,000. */
     readonly drainTimeoutMs: number;
   };
@@ -74,7 +76,10 @@ export interface CoreConfig {
   readonly build: {
     /** Bytes of artifacts kept on disk. Default 2 GiB. */
     readonly cacheBytes: number;
-    /** Caps of one artifact: 256 MiB and 1,000 files. It must fit `/output` (`sandbox.diskMb`) and `code.limits.maxTotalBytes`, too. */
+    /**
+     * Caps of one artifact: 256 MiB and 1,000 files. It must fit `code.limits.maxTotalBytes`, too. Each writable place of
+     * a build holds as much, and at least `sandbox.diskMb`.
+     */
     readonly maxArtifactBytes: number;
     readonly maxArtifactFiles: number;
   };
@@ -131,6 +136,15 @@ export interface CoreConfig {
     readonly idleTimeoutMs: number;
     /** Jobs after which a container is replaced. Default 10,000. */
     readonly maxJobs: number;
+    /** How the containers of functions that lose theirs by their own fault are spaced out. */
+    readonly faults: {
+      /** Containers that a function version may lose without any delay. Default 1. */
+      readonly free: number;
+      /** Least time between two containers after that, in milliseconds; doubled by each further fault. Default 1,000; 0 is none. */
+      readonly delayMs: number;
+      /** Most that it grows to, in milliseconds. Default 30,000. */
+      readonly maxDelayMs: number;
+    };
   };
   readonly reuse: {
     /** What the next job of a function version finds: `process`, `container` or `never`. Default `container`. */

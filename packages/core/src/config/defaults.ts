@@ -6,7 +6,7 @@ const GIB = 1024 * MIB;
 /** The defaults that do not depend on anything. The functions below make those that do. */
 export const DEFAULTS = {
   workDir: '/tmp/tasks',
-  worker: { drainTimeoutMs: 30_000 },
+  worker: { prefetch: 0, drainTimeoutMs: 30_000 },
   http: { host: '127.0.0.1', port: 8080 },
   controller: {
     host: '127.0.0.1',
@@ -48,7 +48,12 @@ export const DEFAULTS = {
   functions: {},
   network: { grants: {}, name: 'nanogrid-egress', dns: ['1.1.1.1', '8.8.8.8'], allow: [], deny: [] },
   reuse: { default: 'container', runtimes: {}, functions: {}, maxUses: 1_000, maxAgeMs: 600_000 },
-  pool: { sizes: {}, idleTimeoutMs: 600_000, maxJobs: 10_000 },
+  pool: {
+    sizes: {},
+    idleTimeoutMs: 600_000,
+    maxJobs: 10_000,
+    faults: { free: 1, delayMs: 1_000, maxDelayMs: 30_000 },
+  },
 } as const;
 
 /** What the defaults ask of the machine. */

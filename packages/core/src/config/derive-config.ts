@@ -21,7 +21,7 @@ export interface DeriveContext {
 /** Settings as the layers leave them: everything with a fixed default is there. */
 type Merged = Omit<CoreConfig, 'worker' | 'code' | 'dataDir' | 'environment'> & {
   readonly dataDir?: string;
-  readonly worker: Partial<CoreConfig['worker']> & Pick<CoreConfig['worker'], 'drainTimeoutMs'>;
+  readonly worker: Partial<CoreConfig['worker']> & Pick<CoreConfig['worker'], 'prefetch' | 'drainTimeoutMs'>;
   readonly code: Omit<CoreConfig['code'], 'allowedBuckets'> & { readonly allowedBuckets?: readonly string[] };
 };
 
@@ -38,6 +38,7 @@ export function deriveConfig(merged: Record<string, unknown>, context: DeriveCon
     worker: {
       slots: worker.slots ?? defaultSlots(context.machine),
       memoryMb: worker.memoryMb ?? defaultWorkerMemoryMb(context.machine, job.memoryMb),
+      prefetch: worker.prefetch,
       drainTimeoutMs: worker.drainTimeoutMs,
     },
     http: settings.http,

@@ -25,8 +25,8 @@ import type { Settings } from './user-config.js';
 export interface LoadConfigOptions {
   /** Absolute folder that the search begins in. */
   readonly cwd: string;
-  /** The configuration file, where it is not to be searched for. */
-  readonly configFile?: string;
+  /** The configuration file, where it is not to be searched for; `false` reads none. */
+  readonly configFile?: string | false;
   /** Name of the overlay to merge over the base. */
   readonly environment?: string;
   /** Environment variables, which are defaults under the file. Default: none. */
@@ -35,6 +35,8 @@ export interface LoadConfigOptions {
   readonly overrides?: Settings;
   /** Settings under everything but the built-in defaults: the runtimes and plugins where a file gives none. */
   readonly defaults?: Settings;
+  /** Takes what is wrong with the options of a single plugin, which is then left out. Default: that is thrown. */
+  readonly onPluginError?: (plugin: string, error: unknown) => void;
   /** The machine that defaults are made for. Default: this one. */
   readonly machine?: Machine;
 }
@@ -64,7 +66,7 @@ export interface LoadedConfig {
 export async function loadConfig(options: LoadConfigOptions): Promise<LoadedConfig> {
   const { cwd, environment, env = {}, overrides = {}, defaults = {} } = options;
   const machine = options.machine ?? { cpuCount: availableParallelism(), totalMemoryBytes: totalmem() };
-  const file = await findConfig(cwd, options.configFile);
+  const file = options.configFile === false ? undefined : await findConfig(cwd, options.configFile);
 
   const below = [layer('built-in defaults', cwd, DEFAULTS), layer('the defaults of the command', cwd, defaults)];
   const check = compileSchema(settingsSchema);
@@ -93,11 +95,12 @@ export async function loadConfig(options: LoadConfigOptions): Promise<LoadedConf
     ...crossProblems(config, layers, runtimeRegistry.names),
   ]);
 
+  const checkedPlugins = checkPlugins(plugins, { env }, options.onPluginError);
   return {
     config: deepFreeze(config),
     runtimes,
-    plugins,
-    checkedPlugins: checkPlugins(plugins, { env }),
+    plugins: checkedPlugins.map(({ plugin }) => plugin),
+    checkedPlugins,
     runtimeRegistry,
     filePath: file?.path,
     environments: fromFile.environments,

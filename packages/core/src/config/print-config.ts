@@ -30,6 +30,23 @@ export function printConfig(loaded: LoadedConfig): Record<string, unknown> {
   };
 }
 
+/**
+ * The secrets that the options of plugins hold, for a log that is to show none of them. Very short ones are left out:
+ * they would be found in the middle of words.
+ */
+export function secretValues({ checkedPlugins }: Pick<LoadedConfig, 'checkedPlugins'>): string[] {
+  const found = checkedPlugins.flatMap(({ plugin, options }) => secretsIn(options, plugin.optionsSchema, false));
+  return found.filter((text) => text.length >= 6);
+}
+
+function secretsIn(value: unknown, schema: JsonSchema, secret: boolean): string[] {
+  if (typeof value === 'string') return secret || isSecret(schema) ? [value] : [];
+  if (!isPlainObject(value)) return [];
+  return Object.entries(value).flatMap(([key, inner]) =>
+    secretsIn(inner, optionSchema(schema, key) ?? {}, secret || isSecret(schema) || looksSecret(key)),
+  );
+}
+
 function redact(value: unknown, schema: JsonSchema = {}): unknown {
   if (isSecret(schema)) return REDACTED;
   if (typeof value === 'string') return redactText(value);

@@ -11,12 +11,27 @@ export function looksSecret(key: string): boolean {
   return SECRET_KEY.test(key.replace(/[-_\s]/g, ''));
 }
 
-/** Replaces the user part of URLs, and query parameters with telling names, by `***`. */
+/** What each pattern below needs at least: most texts hold none of it, and are looked at once. */
+const SUSPICIOUS = /:\/\/|[?&=]|"\s*:|A[A-Z]{2}A[A-Z0-9]{12}|bearer|authorization/i;
+
+/**
+ * Replaces by `***`: the user part of URLs, query parameters with telling names (a presigned URL's signature), access
+ * keys of AWS, the value of an `Authorization`, and values after `password=`, `"secretAccessKey": ` and the like.
+ */
 export function redactText(text: string): string {
+  if (!SUSPICIOUS.test(text)) return text;
   return text
     .replace(/([a-z][a-z0-9+.-]*:\/\/)[^\s/?#]*@/gi, `$1${REDACTED}@`)
-    .replace(/([?&])([^=&\s]+)=([^&#\s]*)/g, (whole, mark: string, key: string) =>
+    .replace(/([?&])([^=&\s]+)=([^&#\s"'<>]*)/g, (whole, mark: string, key: string) =>
       looksSecret(key) ? `${mark}${key}=${REDACTED}` : whole,
+    )
+    .replace(/\b(A(?:KIA|SIA|ROA|IDA))[A-Z0-9]{12,}\b/g, `$1${REDACTED}`)
+    .replace(/\b(Credential|Signature)=[^,&\s"']+/g, `$1=${REDACTED}`)
+    .replace(/(\bauthorization["']?\s*[:=]\s*["']?)[^"',\r\n]+/gi, `$1${REDACTED}`)
+    .replace(/\b(bearer)\s+[\w.~+/=-]{12,}/gi, `$1 ${REDACTED}`)
+    .replace(
+      /(\b[\w-]*(?:password|passwd|secret|api[_-]?key|access[_-]?key|session[_-]?token)["']?\s*(?:=|(?<=")\s*:)\s*["']?)[^\s"',;&]+/gi,
+      `$1${REDACTED}`,
     );
 }
 

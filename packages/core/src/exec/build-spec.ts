@@ -22,19 +22,13 @@ export function buildSpec(
   code: ExtractedCode,
   config: Pick<CoreConfig, 'job' | 'sandbox' | 'functions' | 'aiEndpoint' | 'network' | 'reuse'>,
 ): ExecSpec {
-  const entrypoint = job.handler === undefined ? findEntrypoint(runtime, code) : (runtime.entrypoints[0] ?? '');
-  if (job.handler !== undefined && !runtime.supports?.handlers) {
-    throw new NanoGridError(
-      'NG_HANDLER_INVALID',
-      `handler ${JSON.stringify(job.handler)}: the runtime ${runtime.name} runs scripts only`,
-      { hint: `Leave the handler out and name the entry point ${runtime.entrypoints[0]}.` },
-    );
-  }
+  const handler = handlerOf(job, runtime);
+  const entrypoint = handler === undefined ? findEntrypoint(runtime, code) : (runtime.entrypoints[0] ?? '');
   const network = networkGrant(job.functionId, config);
   return {
     command: runtime.warm ? undefined : commandOf(runtime, entrypoint),
     entrypoint,
-    handler: job.handler,
+    handler,
     env: environmentOf(job, inputJson, runtime, aiAddress(config.aiEndpoint, network)),
     timeoutMs: timeoutLimit(job, config),
     graceMs: config.job.graceMs,
@@ -42,17 +36,36 @@ export function buildSpec(
     maxStdoutBytes: config.job.maxLogBytes,
     maxStderrBytes: config.job.maxLogBytes,
     network,
-    reuse: reuseMode(job, runtime, config.reuse),
+    reuse: reuseMode(job, handler, runtime, config.reuse),
     workFiles: [],
   };
 }
 
+/**
+ * Whether a job is a script although its message names a handler: messages of the snake dialect carry one for every
+ * runtime, also where there is nothing that it could name.
+ */
+export function ignoresHandler({ handler, dialect }: Pick<Job, 'handler' | 'dialect'>, runtime: Runtime): boolean {
+  return handler !== undefined && dialect === 'snake' && !runtime.supports?.handlers;
+}
+
+/** Undefined for a script. */
+function handlerOf(job: Job, runtime: Runtime): string | undefined {
+  if (job.handler === undefined || ignoresHandler(job, runtime)) return undefined;
+  if (runtime.supports?.handlers) return job.handler;
+  throw new NanoGridError(
+    'NG_HANDLER_INVALID',
+    `handler ${JSON.stringify(job.handler)}: the runtime ${runtime.name} runs scripts only`,
+    { hint: `Leave the handler out and name the entry point ${runtime.entrypoints[0]}.` },
+  );
+}
+
 /** A script's process ends with the script: there is nothing to keep but its container. */
-function reuseMode(job: Job, runtime: Runtime, reuse: CoreConfig['reuse']): ReuseMode {
+function reuseMode(job: Job, handler: string | undefined, runtime: Runtime, reuse: CoreConfig['reuse']): ReuseMode {
   const own = job.functionId !== undefined && Object.hasOwn(reuse.functions, job.functionId);
   const ofRuntime = Object.hasOwn(reuse.runtimes, runtime.name) ? reuse.runtimes[runtime.name] : undefined;
   const mode = (own ? reuse.functions[job.functionId as string] : undefined) ?? ofRuntime ?? reuse.default;
-  return mode === 'process' && job.handler === undefined ? 'container' : mode;
+  return mode === 'process' && handler === undefined ? 'container' : mode;
 }
 
 function commandOf(runtime: Runtime, entrypoint: string): readonly string[] {

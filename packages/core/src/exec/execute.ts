@@ -16,7 +16,7 @@ export interface Execution {
 }
 
 export async function execute(
-  { config, outputStore, aiRelay, onLog, now }: PipelineParts,
+  { config, outputStore, aiRelay, onLog, now, jobs }: PipelineParts,
   run: JobRun,
   container: Container,
   spec: ExecSpec,
@@ -36,6 +36,7 @@ export async function execute(
   const keeps = spec.reuse === 'process' && spec.handler !== undefined && spec.command === undefined;
   const keep = keeps ? container.kept.request(config.reuse, startedMs) : undefined;
   const request = { spec, outputCaps: config.output, maxResultBytes, relay, keep, memoryMb };
+  jobs.enter('exec');
   const report = await container.run(request, outputs, signal);
   container.kept.ended(report, startedMs);
   clock.end('exec');

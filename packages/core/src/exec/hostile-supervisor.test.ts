@@ -6,7 +6,8 @@ import { Area, Field, Frame, FrameParser, FrameWriter, frameHeader } from './pro
 import { MAX_SKIPPED } from './run-bounds.js';
 import type { RunReport } from './run-report.js';
 import type { RunRequest } from './run-request.js';
-import { REPORT_MARGIN_MS, type RunSinks, SupervisorSession } from './supervisor-session.js';
+import type { RunSinks } from './running-job.js';
+import { REPORT_MARGIN_MS, SupervisorSession } from './supervisor-session.js';
 
 const STREAMS = 20_000;
 const caps = { stdout: 1000, stderr: 500, result: 300, files: 3, fileBytes: 100_000, workBytes: 100 };
@@ -56,7 +57,7 @@ function open(onLog: (text: string) => void = () => {}, store: (body: Readable) 
       taken.overLimit ||= overLimit;
     },
   };
-  const end: { report?: RunReport; error?: { code?: string } } = {};
+  const end: { report?: RunReport; error?: { code?: string; message?: string } } = {};
   const running = session.run(request, sinks, new AbortController().signal).then(
     (report) => {
       end.report = report;
@@ -168,6 +169,8 @@ describe('what was asked for, and no more', () => {
     session.receive(bytes);
     await running;
     expect(end.error).toMatchObject({ code: 'NG_SUPERVISOR_PROTOCOL' });
+    // At once, and not because nothing came after it.
+    expect(end.error?.message).not.toContain('did not report in time');
     expect(session.failure).toBe(end.error);
   });
 

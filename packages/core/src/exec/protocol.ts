@@ -109,6 +109,7 @@ export const Field = {
   MEMORY_LIMIT: 95,
   PIDS_LIMIT: 96,
   OWN_KERNEL: 97,
+  DIRECT: 98,
 } as const;
 
 export const Area = { CODE: 0, SHIM: 1, OUTPUT: 2, WORK: 3 } as const;

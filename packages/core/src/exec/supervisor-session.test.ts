@@ -2,7 +2,8 @@ import { PassThrough, type Readable } from 'node:stream';
 import { afterEach, describe, expect, test, vi } from 'vitest';
 import { Area, Field, Frame, FrameParser, FrameWriter, frameHeader } from './protocol.js';
 import type { RunRequest } from './run-request.js';
-import { type RunSinks, SupervisorSession } from './supervisor-session.js';
+import type { RunSinks } from './running-job.js';
+import { SupervisorSession } from './supervisor-session.js';
 
 const request: RunRequest = {
   spec: {

@@ -3,8 +3,7 @@
  * that runs. The session fails once and for all on a protocol error or the stream's end; the container is then retired.
  */
 
-import { type Duplex, Readable, type Writable } from 'node:stream';
-import { ByteLog } from '../collect/byte-log.js';
+import type { Writable } from 'node:stream';
 import { NanoGridError } from '../errors.js';
 import { rangeBytes } from '../network/address-range.js';
 import type { EgressPolicy } from '../network/egress-policy.js';
@@ -21,9 +20,9 @@ import {
   readFields,
   readNumbers,
 } from './protocol.js';
-import { RunBounds } from './run-bounds.js';
-import { type CleanUpReport, type RunReport, readCleanUpReport, readRunReport } from './run-report.js';
+import { type CleanUpReport, type RunReport, readCleanUpReport } from './run-report.js';
 import { encodeRun, type RunRequest } from './run-request.js';
+import { type Flow, MAX_REPORT_BYTES, RunningJob, type RunSinks } from './running-job.js';
 import { SilenceTimer } from './silence-timer.js';
 
 /** Code travels in pieces of this size. */
@@ -36,21 +35,6 @@ export const REPORT_MARGIN_MS = 10_000;
 /** Lines for the log that are taken of a container while it starts, and with each job. */
 const MAX_LOG_LINES = 200;
 const MAX_LOG_BYTES = 2_000;
-/** Payloads that are read whole as fields of numbers and short texts. */
-const MAX_REPORT_BYTES = 4_096;
-
-/** Where the streams and files of a job go. Chunks are only valid during the call unless copied. */
-export interface RunSinks {
-  stdout(chunk: Buffer): void;
-  stderr(chunk: Buffer): void;
-  /** A file of `/output`. `path` is what the job named it, unchecked, as raw bytes. */
-  outputFile(path: Buffer, sizeBytes: number, body: Readable, executable: boolean): void;
-  /** A connection of the job to the LLM service, where the request has `relay`. */
-  relayed(connection: Duplex): void;
-  /** An entry of `/output` that is not sent, and why; `overLimit` when a cap is the reason. */
-  outputSkipped(path: Buffer, reason: string, overLimit: boolean): void;
-}
-
 /** What a container is told before any code comes. */
 export interface ContainerSetUp {
   /** User id of every process of the user's code. */
@@ -59,24 +43,15 @@ export interface ContainerSetUp {
   readonly wipe: readonly string[];
   /** The bounds of its network, where it has one. */
   readonly egress?: EgressPolicy | undefined;
-  checkHello?(hello: ReadonlyMap<number, number>): void;
+  /** May also change where frames go from here on. */
+  checkHello?(hello: ReadonlyMap<number, number>): void | Promise<void>;
 }
 
-interface RunningJob {
-  readonly sinks: RunSinks;
-  readonly bounds: RunBounds;
-  readonly result: ByteLog;
-  /** Whether a cap kept something out. */
-  overLimit: boolean;
-  readonly workFiles: Map<string, Buffer>;
+/** The job that runs, and who waits for its end. */
+interface Running {
+  readonly job: RunningJob;
   resolve(report: RunReport): void;
   reject(error: Error): void;
-}
-
-interface IncomingFile {
-  left: number;
-  push(chunk: Buffer): void;
-  end(): void;
 }
 
 interface Waiter {
@@ -97,8 +72,7 @@ export class SupervisorSession {
   readonly #onLog: (text: string) => void;
   readonly #parser = new FrameParser(ANSWER_MAX_BYTES);
   #waiter: Waiter | undefined;
-  #job: RunningJob | undefined;
-  #file: IncomingFile | undefined;
+  #running: Running | undefined;
   #failure: NanoGridError | undefined;
   #oomKills = 0;
   readonly #relay = new RelayConnections((frame) => {
@@ -106,6 +80,16 @@ export class SupervisorSession {
   });
   /** Nothing comes in, because a slow store has not taken what came. */
   #paused = false;
+  readonly #flow: Flow = {
+    pause: () => {
+      this.#paused = true;
+      this.#stream.pause();
+    },
+    resume: () => {
+      this.#paused = false;
+      this.#stream.resume();
+    },
+  };
   readonly #silence = new SilenceTimer(
     () => this.#paused,
     () => this.fail('the supervisor did not report in time'),
@@ -141,7 +125,7 @@ export class SupervisorSession {
     if (version !== PROTOCOL_VERSION) {
       throw this.fail(`the supervisor speaks protocol ${version}, this worker ${PROTOCOL_VERSION}`);
     }
-    checkHello?.(hello);
+    await checkHello?.(hello);
     if (egress) this.#write(egressFrame(egress));
     const writer = new FrameWriter().number(Field.UID, uid);
     for (const directory of wipe) writer.bytes(Field.DIR, directory);
@@ -211,26 +195,22 @@ export class SupervisorSession {
    */
   run(request: RunRequest, sinks: RunSinks, signal: AbortSignal): Promise<RunReport> {
     this.#throwIfOver();
-    if (this.#job) throw new Error('a job is running already');
-    const bounds = new RunBounds(request);
+    if (this.#running) throw new Error('a job is running already');
+    const job = new RunningJob(request, sinks, this.#flow);
     this.#logLines = 0;
     return new Promise<RunReport>((resolve, reject) => {
       const kill = () => {
         if (!this.#failure) this.#write(frameHeader(Frame.KILL, 0));
       };
-      this.#silence.expectWithin(bounds.timeMs + REPORT_MARGIN_MS);
+      this.#silence.expectWithin(job.bounds.timeMs + REPORT_MARGIN_MS);
       const settle = () => {
         this.#silence.stop();
         signal.removeEventListener('abort', kill);
-        this.#job = undefined;
+        this.#running = undefined;
         this.#relay.close();
       };
-      this.#job = {
-        sinks,
-        bounds,
-        result: new ByteLog(),
-        overLimit: false,
-        workFiles: new Map(),
+      this.#running = {
+        job,
         resolve: (report) => {
           settle();
           resolve(report);
@@ -283,12 +263,11 @@ export class SupervisorSession {
 
   #fail(error: NanoGridError): NanoGridError {
     this.#failure = error;
-    this.#file?.end();
-    this.#file = undefined;
+    this.#running?.job.fail(error);
     this.#stopDraining?.(error);
     this.#waiter?.reject(error);
     this.#waiter = undefined;
-    this.#job?.reject(error);
+    this.#running?.reject(error);
     return error;
   }
 
@@ -331,7 +310,6 @@ export class SupervisorSession {
   }
 
   #handle(type: number, payload: Buffer): void {
-    const job = this.#job;
     switch (type) {
       case Frame.LOG:
         this.#log(payload);
@@ -347,57 +325,16 @@ export class SupervisorSession {
         return;
     }
     if (this.#relay.handle(type, payload)) return;
-    if (!job) throw new RangeError(`frame ${type} without a job`);
-    if (this.#file && type !== Frame.FILE_DATA) throw new RangeError(`frame ${type} in the middle of a file`);
+    const running = this.#running;
+    if (!running) throw new RangeError(`frame ${type} without a job`);
     if (type === Frame.FILE || type === Frame.FILE_DATA) this.#silence.expectWithin(REPORT_MARGIN_MS);
-    switch (type) {
-      case Frame.STDOUT:
-        job.bounds.stream('stdout', payload.length);
-        job.sinks.stdout(payload);
-        return;
-      case Frame.STDERR:
-        job.bounds.stream('stderr', payload.length);
-        job.sinks.stderr(payload);
-        return;
-      case Frame.RESULT:
-        job.bounds.stream('result', payload.length);
-        job.result.append(payload);
-        return;
-      case Frame.FILE:
-        this.#beginFile(job, payload);
-        return;
-      case Frame.FILE_DATA:
-        this.#fileData(payload);
-        return;
-      case Frame.SKIPPED:
-        this.#skipped(job, payload);
-        return;
-      case Frame.DONE:
-        if (payload.length > MAX_REPORT_BYTES) throw new RangeError('a report too long');
-        if (job.bounds.untold > 0) {
-          job.sinks.outputSkipped(Buffer.alloc(0), `${job.bounds.untold} more entries are not listed`, false);
-        }
-        job.resolve(readRunReport(payload, job.result.bytes, job.workFiles));
-        return;
-      default:
-        throw new RangeError(`unknown frame ${type}`);
-    }
+    const report = running.job.handle(type, payload);
+    if (report) running.resolve(report);
   }
 
   #log(payload: Buffer): void {
     if (++this.#logLines < MAX_LOG_LINES) this.#onLog(payload.toString('utf8', 0, MAX_LOG_BYTES));
     else if (this.#logLines === MAX_LOG_LINES) this.#onLog('more lines than are taken');
-  }
-
-  #skipped(job: RunningJob, payload: Buffer): void {
-    const fields = new Map(readFields(payload));
-    const path = Buffer.from(fields.get(Field.PATH) ?? '');
-    const reason = fields.get(Field.MESSAGE)?.toString('utf8') ?? '';
-    const overLimit = readNumbers(payload).get(Field.OVER_LIMIT) === 1;
-    const told = job.bounds.skipped(path, reason);
-    // That a cap was the reason decides how the job ends; it is told once more at most.
-    if (told || (overLimit && !job.overLimit)) job.sinks.outputSkipped(path, reason, overLimit);
-    job.overLimit ||= overLimit;
   }
 
   #fatal(payload: Buffer): void {
@@ -419,68 +356,6 @@ export class SupervisorSession {
     if (waiter.type !== type) throw new RangeError(`frame ${type} came where ${waiter.type} was due`);
     this.#waiter = undefined;
     waiter.resolve(payload);
-  }
-
-  #beginFile(job: RunningJob, payload: Buffer): void {
-    const fields = new Map(readFields(payload));
-    const path = Buffer.from(fields.get(Field.PATH) ?? '');
-    const size = Number(fields.get(Field.SIZE)?.readBigUInt64LE() ?? -1n);
-    const area = Number(fields.get(Field.AREA)?.readBigUInt64LE() ?? -1n);
-    if (!(size >= 0) || (area !== Area.OUTPUT && area !== Area.WORK)) throw new RangeError('malformed file header');
-    if (area === Area.OUTPUT) job.bounds.outputFile(path, size);
-    else job.bounds.workFile(path.toString('utf8'), size);
-    if (area === Area.WORK) {
-      const content = new ByteLog();
-      this.#file = {
-        left: size,
-        push: (chunk) => content.append(chunk),
-        end: () => job.workFiles.set(path.toString('utf8'), content.bytes),
-      };
-    } else {
-      const executable = readNumbers(payload).get(Field.EXECUTABLE) === 1;
-      this.#file = this.#streamFile(job, path, size, executable);
-    }
-    if (size === 0) this.#endFile();
-  }
-
-  /** A file that flows on to the store: a slow store holds the container back, not the worker's memory. */
-  #streamFile(job: RunningJob, path: Buffer, size: number, executable: boolean): IncomingFile {
-    const body = new Readable({ read: () => this.#resume() });
-    body.on('close', () => this.#resume());
-    // A store that has given up no longer listens; the error must not end the worker.
-    body.on('error', () => {});
-    job.sinks.outputFile(path, size, body, executable);
-    const file: IncomingFile = {
-      left: size,
-      push: (chunk) => {
-        if (body.destroyed || body.push(Buffer.from(chunk))) return;
-        this.#paused = true;
-        this.#stream.pause();
-      },
-      end: () => {
-        if (file.left > 0) body.destroy(this.#failure ?? new Error('the file ended early'));
-        else body.push(null);
-      },
-    };
-    return file;
-  }
-
-  #resume(): void {
-    this.#paused = false;
-    this.#stream.resume();
-  }
-
-  #fileData(payload: Buffer): void {
-    const file = this.#file;
-    if (!file || payload.length > file.left) throw new RangeError('file data that no file waits for');
-    file.left -= payload.length;
-    file.push(payload);
-    if (file.left === 0) this.#endFile();
-  }
-
-  #endFile(): void {
-    this.#file?.end();
-    this.#file = undefined;
   }
 }
 

@@ -137,6 +137,20 @@ describe('failures', () => {
   });
 });
 
+test('what was let in under looser limits is checked again by a worker with tighter ones, and still there for others', async () => {
+  const before = await open();
+  store.put('f', zipOf('one'));
+  store.put('x/tool.sh', 'echo');
+  for (const key of ['f', 'x/tool.sh']) await use(before, key);
+  await before.close();
+  const tighter = await open({ limits: { ...LIMITS, maxTotalBytes: 2 } });
+  for (const key of ['f', 'x/tool.sh'])
+    await expect(use(tighter, key)).rejects.toMatchObject({ code: 'NG_ARCHIVE_TOO_LARGE' });
+  const reordered = Object.fromEntries(Object.entries(LIMITS).reverse()) as unknown as typeof LIMITS;
+  const same = await open({ limits: reordered });
+  for (const key of ['f', 'x/tool.sh']) expect((await use(same, key)).hit).toBe(true);
+});
+
 test('a missing empty folder makes an entry not whole', async () => {
   const before = await open();
   store.put('f', zipOf('one'));

@@ -61,7 +61,7 @@ export class CodeCache {
     const began = performance.now();
     const { version } = await headCode({ ...this.#source(), ref: request.ref, signal });
     const bring = (scratch: string, shared: AbortSignal) => this.#fetch(request, scratch, shared);
-    return await this.#content.acquire(originOf(request, version), signal, bring, began);
+    return await this.#content.acquire(this.#originOf(request, version), signal, bring, began);
   }
 
   stats(): CodeCacheStats {
@@ -82,13 +82,20 @@ export class CodeCache {
     const kind = await detectCode(path, request.ref.key, sourceExtensions(request));
     const sourceFileName = sourceName(request);
     return {
-      id: entryId(digest, kind, sourceFileName),
+      id: entryId(digest, kind, sourceFileName, limits),
       // What came may be newer than what was asked after.
-      origin: originOf(request, version),
+      origin: this.#originOf(request, version),
       digest,
       layOutFrom,
       layOut: (directory) => stageCode({ path, kind, sourceFileName, directory, limits, signal }),
     };
+  }
+
+  /** Name of one version of one object, laid out as one runtime wants it, and checked as this worker does. */
+  #originOf(request: CodeRequest, version: string): string {
+    const { bucket, key } = request.ref;
+    const layout = [sourceName(request), sourceExtensions(request)];
+    return JSON.stringify([bucket ?? null, key, version, ...layout, sorted(this.#options.limits)]);
   }
 
   #source() {
@@ -99,12 +106,6 @@ export class CodeCache {
 
 function closedError(): NanoGridError {
   return new NanoGridError('NG_CODE_UNAVAILABLE', 'The worker is stopping and fetches no more code.');
-}
-
-/** Name of one version of one object, laid out as one runtime wants it. */
-function originOf(request: CodeRequest, version: string): string {
-  const { bucket, key } = request.ref;
-  return JSON.stringify([bucket ?? null, key, version, sourceName(request), sourceExtensions(request)]);
 }
 
 function sourceExtensions({ runtime }: CodeRequest): readonly string[] {
@@ -118,7 +119,12 @@ function sourceName({ ref, runtime }: CodeRequest): string {
   return entrypoints.find((name) => extname(name).toLowerCase() === extension) ?? entrypoints[0] ?? 'main';
 }
 
-function entryId(digest: string, kind: CodeKind, sourceFileName: string): string {
-  const layout = kind === 'archive' ? [digest, kind] : [digest, kind, sourceFileName];
+/** Code that was let in under other limits is another entry: what is tighter now has not been checked. */
+function entryId(digest: string, kind: CodeKind, sourceFileName: string, limits: ArchiveLimits): string {
+  const layout = [digest, kind, JSON.stringify(sorted(limits)), ...(kind === 'archive' ? [] : [sourceFileName])];
   return createHash('sha256').update(layout.join('\0')).digest('hex');
+}
+
+function sorted(limits: ArchiveLimits): [string, number][] {
+  return Object.entries(limits).sort(([a], [b]) => (a < b ? -1 : 1));
 }

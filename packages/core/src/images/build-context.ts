@@ -9,16 +9,17 @@ import { pipeline } from 'node:stream/promises';
 import { fileURLToPath } from 'node:url';
 import { type Pack, pack } from 'tar-stream';
 import { NanoGridError } from '../errors.js';
+import type { ImageBuild, PackageFile } from '../runtime/runtime.js';
 import { type IgnoreFilter, parseDockerIgnore } from './docker-ignore.js';
 
 /** Contexts are read into memory whole; above this, something that does not belong there lies in the folder. */
 export const MAX_CONTEXT_BYTES = 64 * 1024 * 1024;
 const MAX_CONTEXT_FILES = 10_000;
 /** A further file is read piece by piece; above this it is no file for an image. */
-const MAX_FURTHER_FILE_BYTES = 1024 * 1024 * 1024;
+export const MAX_FURTHER_FILE_BYTES = 1024 * 1024 * 1024;
 const READ_BYTES = 256 * 1024;
 
-interface ContextFile {
+export interface ContextFile {
   /** Relative, with `/` between components. */
   readonly path: string;
   readonly mode: number;
@@ -31,7 +32,9 @@ interface ContextFile {
 export interface BuildContext {
   readonly directory: string;
   readonly files: readonly ContextFile[];
-  /** SHA-256 over paths, modes and contents, hex. */
+  /** Files of packages by their path here: known by what is pinned of them, and fetched when the image is built. */
+  readonly packageFiles: ReadonlyMap<string, PackageFile>;
+  /** SHA-256 over paths, modes and contents, and over what is pinned of packages, hex. */
   readonly digest: string;
   readonly dockerfile: string;
 }
@@ -44,14 +47,18 @@ export interface BuildContext {
 export async function readBuildContext(
   context: URL | string,
   image: string,
-  further: Readonly<Record<string, URL | string>> = {},
+  further: NonNullable<ImageBuild['files']> = {},
 ): Promise<BuildContext> {
   const directory = pathOf(context);
   const files: ContextFile[] = [];
+  const packageFiles = new Map<string, PackageFile>();
   try {
     await collect(directory, '', await readIgnore(directory), files, { bytes: 0 }, image);
-    for (const [path, place] of Object.entries(further))
-      files.push(await furtherFile(path, pathOf(place), files, image));
+    for (const [path, place] of Object.entries(further).sort(([a], [b]) => (a < b ? -1 : 1))) {
+      refuseTwins(path, files, image);
+      if (isPlace(place)) files.push(await furtherFile(path, pathOf(place), image));
+      else packageFiles.set(path, place);
+    }
   } catch (error) {
     throw NanoGridError.from(error, 'NG_IMAGE_FAILED', `The build folder of image ${image} cannot be read`);
   }
@@ -63,7 +70,8 @@ export async function readBuildContext(
   }
   files.sort((a, b) => (a.path < b.path ? -1 : 1));
   try {
-    return { directory, files, digest: await digestOf(files), dockerfile: String(dockerfile.content) };
+    const digest = await digestOf(files, packageFiles);
+    return { directory, files, packageFiles, digest, dockerfile: String(dockerfile.content) };
   } catch (error) {
     throw NanoGridError.from(error, 'NG_IMAGE_FAILED', `A file for image ${image} cannot be read`);
   }
@@ -94,12 +102,11 @@ function pathOf(place: URL | string): string {
   return typeof place === 'string' ? place : fileURLToPath(place);
 }
 
-async function furtherFile(
-  path: string,
-  file: string,
-  files: readonly ContextFile[],
-  image: string,
-): Promise<ContextFile> {
+function isPlace(place: URL | string | PackageFile): place is URL | string {
+  return typeof place === 'string' || place instanceof URL;
+}
+
+function refuseTwins(path: string, files: readonly ContextFile[], image: string): void {
   if (files.some((other) => other.path === path)) {
     throw refusal(
       image,
@@ -107,6 +114,9 @@ async function furtherFile(
       'Give the further file another path.',
     );
   }
+}
+
+async function furtherFile(path: string, file: string, image: string): Promise<ContextFile> {
   const found = await stat(file);
   if (!found.isFile() || found.size > MAX_FURTHER_FILE_BYTES) {
     throw refusal(
@@ -185,7 +195,10 @@ async function hashFile(path: string, hash: Hash): Promise<void> {
   }
 }
 
-async function digestOf(files: readonly ContextFile[]): Promise<string> {
+async function digestOf(
+  files: readonly ContextFile[],
+  packageFiles: ReadonlyMap<string, PackageFile>,
+): Promise<string> {
   const hash = createHash('sha256');
   // Lengths are hashed too, so that no two different contexts give the same bytes.
   for (const { path, mode, sizeBytes, content } of files) {
@@ -193,5 +206,12 @@ async function digestOf(files: readonly ContextFile[]): Promise<string> {
     if (Buffer.isBuffer(content)) hash.update(content);
     else await hashFile(content.file, hash);
   }
+  for (const [path, file] of packageFiles) hash.update(`package ${JSON.stringify([path, pinned(file)])}\n`);
   return hash.digest('hex');
+}
+
+/** All that decides a package's file, in an order that does not depend on how it was written down. */
+function pinned({ path, packages }: PackageFile): unknown {
+  const names = Object.keys(packages).sort();
+  return [path, names.map((name) => [name, packages[name]?.integrity])];
 }

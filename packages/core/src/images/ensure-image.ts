@@ -9,6 +9,7 @@ import { imageFailure } from './image-errors.js';
 import type { ImageProgress, ProgressListener } from './image-progress.js';
 import { type ImageSource, resolveImage } from './image-reference.js';
 import { inspectImage } from './inspect-image.js';
+import { withPackageFiles } from './package-files.js';
 import { pullImage } from './pull-image.js';
 import { SharedWork } from './shared-work.js';
 
@@ -18,6 +19,8 @@ export interface EnsureImageOptions {
   readonly signal?: AbortSignal;
   /** Pulls or builds anew even where the image is there. Default false. */
   readonly rebuild?: boolean;
+  /** Absolute folder that keeps what is fetched of packages. Default: nothing is kept. */
+  readonly packageDirectory?: string | undefined;
   /** Calls with the same one share their builds. `ImageStore` holds it; default: nothing is shared. */
   readonly shared?: SharedWork<ImageProgress>;
 }
@@ -39,7 +42,7 @@ export async function ensureImage(
   source: ImageSource,
   options: EnsureImageOptions = {},
 ): Promise<EnsuredImage> {
-  const { rebuild = false, shared = new SharedWork<ImageProgress>() } = options;
+  const { rebuild = false, packageDirectory: directory, shared = new SharedWork<ImageProgress>() } = options;
   options.signal?.throwIfAborted();
   const { tag, context } = await resolveImage(source);
   if (!rebuild) {
@@ -49,8 +52,10 @@ export async function ensureImage(
   return shared.run(`${rebuild ? 'rebuild' : 'ensure'} ${tag}`, options, async (signal, onProgress) => {
     if (context === undefined) await pullImage(docker, tag, { signal, onProgress });
     else {
-      await ensureBases(docker, context, shared, { signal, onProgress });
-      await buildImage(docker, tag, context, { runtime: source.name, signal, onProgress, noCache: rebuild });
+      await withPackageFiles(docker, context, { tag, directory, signal, onProgress }, async (whole) => {
+        await ensureBases(docker, whole, shared, { signal, onProgress });
+        await buildImage(docker, tag, whole, { runtime: source.name, signal, onProgress, noCache: rebuild });
+      });
     }
     const id = await inspectImage(docker, tag);
     if (id !== undefined) return { tag, id };

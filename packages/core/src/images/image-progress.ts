@@ -7,8 +7,8 @@ import { stripVTControlCharacters } from 'node:util';
 /** What is happening to an image. For `build`, `current` and `total` count steps; for `pull`, bytes. */
 export interface ImageProgress {
   readonly image: string;
-  /** `base`: the base image is being made from Debian's packages. */
-  readonly step: 'pull' | 'build' | 'base';
+  /** `base`: the base image is being made from Debian's packages. `package`: npm fetches a file that the image holds. */
+  readonly step: 'pull' | 'build' | 'base' | 'package';
   /** One line, without control characters. */
   readonly message: string;
   readonly current?: number;

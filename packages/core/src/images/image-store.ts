@@ -1,6 +1,8 @@
 /** One engine's images, as a worker or the command line uses them. Owns the builds that run now, which its callers share. */
 
+import { join } from 'node:path';
 import type Docker from 'dockerode';
+import type { CoreConfig } from '../config/core-config.js';
 import { type EnsuredImage, type EnsureImageOptions, ensureImage } from './ensure-image.js';
 import type { ImageProgress } from './image-progress.js';
 import { type ImageSource, imageTag } from './image-reference.js';
@@ -18,16 +20,23 @@ export interface ImageStatus {
 
 export class ImageStore {
   readonly #docker: Docker;
+  readonly #packageDirectory: string | undefined;
   readonly #shared = new SharedWork<ImageProgress>();
   readonly #volumes = new SharedWork<ImageProgress>();
 
-  constructor(docker: Docker) {
+  /** What npm fetches for images is kept in `packages` of the data folder; without one, nothing is kept. */
+  constructor(docker: Docker, config?: Pick<CoreConfig, 'dataDir'>) {
     this.#docker = docker;
+    this.#packageDirectory = config && join(config.dataDir, 'packages');
   }
 
   /** As `ensureImage`; calls for the same image at the same time share one pull or build. */
-  ensure(source: ImageSource, options: Omit<EnsureImageOptions, 'shared'> = {}): Promise<EnsuredImage> {
-    return ensureImage(this.#docker, source, { ...options, shared: this.#shared });
+  ensure(
+    source: ImageSource,
+    options: Omit<EnsureImageOptions, 'shared' | 'packageDirectory'> = {},
+  ): Promise<EnsuredImage> {
+    const packageDirectory = this.#packageDirectory;
+    return ensureImage(this.#docker, source, { ...options, packageDirectory, shared: this.#shared });
   }
 
   /** As `ensureSupervisorVolume`; calls at the same time share one installation. */

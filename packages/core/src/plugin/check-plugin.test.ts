@@ -115,6 +115,11 @@ describe('options', () => {
     expect(failure(() => options(queue())).message).toContain('url: is required, but missing');
   });
 
+  test('a missing one that a variable may give is named with it', () => {
+    const plugin = { ...queue(), env: { QUEUE_URL: 'url' } };
+    expect(failure(() => options(plugin)).message).toContain('environment variable QUEUE_URL gives it, too');
+  });
+
   test('undefined counts as not given', () => {
     expect(options({ ...queue(), options: { url: 'x', port: undefined } }, { QUEUE_PORT: '7' })).toMatchObject({
       port: 7,

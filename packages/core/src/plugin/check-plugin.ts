@@ -41,9 +41,24 @@ export interface CheckPluginContext {
   readonly coreVersion?: string;
 }
 
-/** Checks all plugins, and that no name comes twice. Throws `NG_PLUGIN_INVALID`. */
-export function checkPlugins(plugins: readonly Plugin[], context: CheckPluginContext): CheckedPlugin[] {
-  const checked = plugins.map((plugin) => checkPlugin(plugin, context));
+/**
+ * Checks all plugins, and that no name comes twice. Throws `NG_PLUGIN_INVALID`; where `onError` takes what is wrong with
+ * a single one, that one is left out.
+ */
+export function checkPlugins(
+  plugins: readonly Plugin[],
+  context: CheckPluginContext,
+  onError?: (plugin: string, error: unknown) => void,
+): CheckedPlugin[] {
+  const checked = plugins.flatMap((plugin) => {
+    try {
+      return [checkPlugin(plugin, context)];
+    } catch (error) {
+      if (onError === undefined) throw error;
+      onError(typeof plugin?.name === 'string' ? plugin.name : 'a plugin without a name', error);
+      return [];
+    }
+  });
   const twice = plugins.find((plugin, place) => plugins.findIndex((other) => other.name === plugin.name) < place);
   if (twice !== undefined) throw duplicateError(twice.name);
   return checked;
@@ -145,8 +160,11 @@ function readEnv(
 function withSource(plugin: Plugin, problem: Problem, sources: ReadonlyMap<string, string>): Problem {
   const option = problem.path.split(/[.[]/, 1)[0] ?? '';
   const source = sources.get(option);
+  const [variable] = Object.entries(plugin.env).find(([, its]) => its === option && option === problem.path) ?? [];
+  const isMissing = variable !== undefined && problem.value === undefined && source === undefined;
   return {
     ...problem,
+    ...(isMissing && { reason: `${problem.reason}; ${variableSource(variable)} gives it, too` }),
     secret: problem.secret === true || isSecret(optionSchema(plugin.optionsSchema, option)),
     ...(source === undefined ? {} : { source }),
   };

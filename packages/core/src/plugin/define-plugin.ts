@@ -1,7 +1,7 @@
 /** Makes the factory of a plugin, with the types of its options inferred from their JSON Schema. Owns no state. */
 
 import type { FromSchema, JSONSchema } from 'json-schema-to-ts';
-import type { JsonSchema, Plugin, PluginFactory, PluginHost, Services } from './plugin.js';
+import type { JsonSchema, Plugin, PluginFactory, PluginHost, PluginScope, Services } from './plugin.js';
 
 /** The schema as the host checks with it: keys that an object does not name are refused, at every depth. */
 type Closed<S> = S extends { readonly properties: infer P }
@@ -58,6 +58,8 @@ export interface PluginDefinition<
   readonly env?: E;
   /** The services that `apply` provides. Default: none. */
   readonly provides?: readonly (keyof Services)[];
+  /** `worker`: left out where `nanogrid run` runs a single job. Default `any`. */
+  readonly scope?: PluginScope;
   /** Called once, with the checked options and their defaults. Registers taps and services; starts nothing. */
   apply(host: PluginHost, options: PluginOptions<S>): void | Promise<void>;
 }
@@ -71,7 +73,7 @@ export function definePlugin<
   // Without `env` nothing is inferred: then no option comes from a variable.
   const E extends Readonly<Record<string, OptionName<S>>> = Readonly<Record<string, never>>,
 >(definition: PluginDefinition<S, E>): PluginFactory<PluginOptionsInput<S, E[keyof E]>> {
-  const { name, version, core, optionsSchema, env, provides = [] } = definition;
+  const { name, version, core, optionsSchema, env, provides = [], scope = 'any' } = definition;
   return (options) =>
     Object.freeze<Plugin>({
       name,
@@ -80,6 +82,7 @@ export function definePlugin<
       optionsSchema,
       env: env ?? {},
       provides,
+      scope,
       options: (options ?? {}) as Record<string, unknown>,
       apply: (host, checked) => definition.apply(host, checked as PluginOptions<S>),
     });

@@ -6,7 +6,7 @@ import type { JobSource } from '../stores.js';
 import type { WorkerStatus } from '../worker-status.js';
 import { definePlugin } from './define-plugin.js';
 import { createGuardedHooks } from './guard-taps.js';
-import type { Lifecycle, Plugin, PluginHost, Services } from './plugin.js';
+import type { Lifecycle, Plugin, PluginHost, PluginMetric, Services } from './plugin.js';
 import { createPluginHost, PluginRegistry, type PluginRegistryOptions } from './plugin-registry.js';
 
 const config = { environment: 'test' } as CoreConfig;
@@ -79,6 +79,16 @@ describe('register', () => {
     expect(await Promise.all(hosts.map((host) => host.status()))).toEqual([undefined, status]);
   });
 
+  test('a plugin is told where a setting of the worker comes from', async () => {
+    const told: string[] = [];
+    const sources = { 'code.bucket': 'environment variable S3_CODE_BUCKET', 'output.bucket': 'built-in defaults' };
+    const asking = plugin('asking', (host) => {
+      told.push(host.settingSource('code.bucket'), host.settingSource('output.bucket'));
+    });
+    await registry({ sources }).register(asking);
+    expect(told).toEqual(['code.bucket (from environment variable S3_CODE_BUCKET)', 'output.bucket (the default)']);
+  });
+
   test('an apply that throws is named', async () => {
     const error = await failure(
       registry().register(
@@ -140,6 +150,62 @@ describe('services', () => {
     const error = await failure(registry().register(providing));
     expect(error.code).toBe('NG_PLUGIN_INVALID');
     expect(error.message).toBe('Plugin one (apply): the service "source" is not among those it declares in "provides"');
+  });
+});
+
+describe('metrics', () => {
+  const figure = (name: string, value: () => number) => ({ name, kind: 'gauge', help: 'Entries.', value }) as const;
+  const metering = (name: string, ...metrics: PluginMetric[]) =>
+    plugin(name, (host) => {
+      for (const metric of metrics) host.metric(metric);
+    });
+
+  test('are told with their plugin; one that throws, or is no number, is left out', async () => {
+    const plugins = registry();
+    const broken = figure('broken', () => {
+      throw new Error('closed');
+    });
+    await plugins.register(
+      metering(
+        'outbox',
+        figure('outbox_entries', () => 3),
+        broken,
+        figure('odd', () => NaN),
+      ),
+    );
+    const expected = { plugin: 'outbox', name: 'outbox_entries', kind: 'gauge', help: 'Entries.', value: 3 };
+    expect(plugins.figures()).toEqual([expected]);
+  });
+
+  test.each(['Outbox', '', 'a-b', 'a{b="c"}', '1a', 'a\nb'])('cannot be called %j', async (name) => {
+    const error = await failure(
+      registry().register(
+        metering(
+          'one',
+          figure(name, () => 1),
+        ),
+      ),
+    );
+    expect(error.message).toContain('has a name that is not in snake case');
+  });
+
+  test('have one owner: a conflict names both', async () => {
+    const plugins = registry();
+    await plugins.register(
+      metering(
+        'one',
+        figure('entries', () => 1),
+      ),
+    );
+    const error = await failure(
+      plugins.register(
+        metering(
+          'two',
+          figure('entries', () => 1),
+        ),
+      ),
+    );
+    expect(error.message).toContain('The metric "entries" is registered by both "one" and "two".');
   });
 });
 

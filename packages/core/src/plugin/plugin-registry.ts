@@ -13,6 +13,7 @@ import { labelHooks } from './label-hooks.js';
 import { LifecycleRunner, type PartHealth } from './lifecycle-runner.js';
 import type { Diagnostic, Plugin, PluginHost, Services } from './plugin.js';
 import { messageOf, pluginError } from './plugin-error.js';
+import { type PluginFigure, PluginMetrics } from './plugin-metrics.js';
 
 export interface PluginRegistryOptions {
   readonly config: CoreConfig;
@@ -21,10 +22,16 @@ export interface PluginRegistryOptions {
   readonly log: Logger;
   /** Environment variables that plugins' `env` may name. Default: none. */
   readonly env?: Variables;
+  /** Where each setting of `config` comes from, by its path, as `loadConfig` tells it. Default: all are defaults. */
+  readonly sources?: Readonly<Record<string, string>>;
   /** How long each `start` and `stop` of a part may take, in milliseconds. Default 30,000. */
   readonly deadlineMs?: number;
   /** How long each `health` of a part may take, in milliseconds. Default 2,000. */
   readonly healthDeadlineMs?: number;
+  /** What plugins are started for. Default `worker`. */
+  readonly role?: PluginHost['role'];
+  /** The canonical name of a runtime, for plugins. Default: none is known. */
+  readonly runtimeName?: PluginHost['runtimeName'];
   /** What plugins are told of the worker. Default: there is none. */
   readonly status?: PluginHost['status'];
   /** What plugins' `core` ranges are compared with. Default: the version of this package. */
@@ -37,6 +44,7 @@ export class PluginRegistry {
   readonly #lifecycle: LifecycleRunner;
   readonly #plugins: Plugin[] = [];
   readonly #diagnostics: Diagnostic[] = [];
+  readonly #metrics = new PluginMetrics();
   readonly #services = new Map<keyof Services, { readonly plugin: string; readonly implementation: unknown }>();
 
   constructor(options: PluginRegistryOptions) {
@@ -55,7 +63,16 @@ export class PluginRegistry {
    * accepted, and `NG_PLUGIN_FAILED` where its `apply` throws.
    */
   async register(plugin: Plugin): Promise<void> {
-    const { config, hooks, log, env = {}, status = noWorker, coreVersion } = this.#options;
+    const {
+      config,
+      hooks,
+      log,
+      env = {},
+      role = 'worker',
+      status = noWorker,
+      runtimeName = () => undefined,
+      coreVersion,
+    } = this.#options;
     const { options, sources } = checkPlugin(plugin, { env, ...(coreVersion === undefined ? {} : { coreVersion }) });
     const { name } = plugin;
     if (this.#plugins.some((other) => other.name === name)) throw duplicateError(name);
@@ -74,6 +91,13 @@ export class PluginRegistry {
         if (Object.hasOwn(plugin.options, option)) return `${option} (from the configuration file)`;
         return `${option} (${sources.has(option) ? `from ${sources.get(option)}` : 'the default'})`;
       },
+      settingSource: (path: string) => {
+        const source = this.#options.sources?.[path] ?? BUILT_IN;
+        return `${path} (${source === BUILT_IN ? 'the default' : `from ${source}`})`;
+      },
+      metric: (metric: Parameters<PluginHost['metric']>[0]) => this.#metrics.add(name, metric),
+      role,
+      runtimeName,
       status,
     });
     try {
@@ -133,6 +157,11 @@ export class PluginRegistry {
     return Object.fromEntries(parts.map(({ plugin, message = 'unhealthy' }) => [plugin, redactText(message)]));
   }
 
+  /** The figures that plugins registered. */
+  figures(): PluginFigure[] {
+    return this.#metrics.figures();
+  }
+
   #provide({ name: plugin, provides = [] }: Plugin, service: keyof Services, implementation: unknown): void {
     if (!provides.includes(service)) {
       const reason = `the service "${service}" is not among those it declares in "provides"`;
@@ -149,6 +178,9 @@ export class PluginRegistry {
     this.#services.set(service, { plugin, implementation });
   }
 }
+
+/** What `loadConfig` calls the source of what nobody set. */
+const BUILT_IN = 'built-in defaults';
 
 const noWorker = async () => undefined;
 

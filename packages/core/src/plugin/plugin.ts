@@ -44,12 +44,29 @@ export interface Diagnostic {
   run(signal: AbortSignal): Promise<string>;
 }
 
+/** A figure of a plugin's own, for `/status` and the metrics: what waits in its outbox, for instance. */
+export interface PluginMetric {
+  /** Unique among all plugins, in snake case and with its unit: `outbox_entries`, `outbox_written_total`. */
+  readonly name: string;
+  /** A counter only grows. */
+  readonly kind: 'gauge' | 'counter';
+  /** One sentence. */
+  readonly help: string;
+  /** The figure now; waits for nothing. One that throws is left out. */
+  value(): number;
+}
+
 /** What a plugin is given in `apply`. */
 export interface PluginHost {
   readonly hooks: Hooks;
   /** A logger that names the plugin on every line. */
   readonly log: Logger;
   readonly config: CoreConfig;
+  /**
+   * What the plugin is started for: to work, or as a `client` that only asks and submits, as `nanogrid result` does. A
+   * client takes up nothing that a worker left.
+   */
+  readonly role: 'worker' | 'client';
   /** Provides one of the worker's services. Throws `NG_PLUGIN_INVALID` where another plugin already does. */
   provide<K extends keyof Services>(service: K, implementation: Services[K]): void;
   /** A service that some plugin provides; undefined where none does. To be asked from `start` on, when all plugins are registered. */
@@ -64,11 +81,23 @@ export interface PluginHost {
    */
   optionSource(option: string): string;
   /**
+   * The same for a setting of the worker, by its path: `code.bucket (from environment variable S3_CODE_BUCKET)`,
+   * `output.bucket (the default)`.
+   */
+  settingSource(path: string): string;
+  /** Registers a figure. Called in `apply`. Throws `NG_PLUGIN_INVALID` for a name that cannot be one, or is taken. */
+  metric(metric: PluginMetric): void;
+  /** The name of the runtime that `asked` means (`python` for `Python3.9`); undefined where this worker has none of that name. */
+  runtimeName(asked: string): string | undefined;
+  /**
    * What the worker tells of itself now, the same as `/status`: within some seconds even where a part hangs. Undefined
    * where no worker runs: before it is ready, and in commands such as `nanogrid doctor`.
    */
   status(): Promise<WorkerStatus | undefined>;
 }
+
+/** Which workers a plugin is for. */
+export type PluginScope = 'any' | 'worker';
 
 /** A plugin with its options, ready to be listed in `plugins` of the configuration. */
 export interface Plugin {
@@ -80,6 +109,11 @@ export interface Plugin {
   readonly core: string;
   /** The services that `apply` provides. Default: none. */
   readonly provides?: readonly (keyof Services)[];
+  /**
+   * `worker`: serves a worker that stays (metrics on a port, for instance), and is left out where `nanogrid run` runs a
+   * single job. Default `any`.
+   */
+  readonly scope?: PluginScope;
   /** JSON Schema of the options: an object schema. Keys that it does not name are refused. */
   readonly optionsSchema: JsonSchema;
   /**

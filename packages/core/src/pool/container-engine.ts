@@ -48,7 +48,13 @@ export interface EngineContainer {
   readonly id: string;
   /** Process id of the container's first process on the engine's host. */
   readonly hostPid: number;
+  /** Where frames for its first process go: the attached stream, or what `shorten` found. */
   readonly input: Writable;
+  /**
+   * Goes on by a shorter way to the first process, where it offers one in `hello` and this host can take it. Resolves to
+   * whether it did. Only before the first frame is sent.
+   */
+  shorten(hello: ReadonlyMap<number, number>): Promise<boolean>;
   /** Calls `onOutput` for standard output and `onError` for standard error, until `onEnd`. */
   listen(handlers: { onOutput(chunk: Buffer): void; onError(chunk: Buffer): void; onEnd(): void }): void;
   pause(): void;
@@ -57,6 +63,8 @@ export interface EngineContainer {
   memoryInUse(): number;
   /** Changes limits of the running container; those that are not given stay. */
   setLimits(limits: Partial<EngineLimits>): Promise<void>;
+  /** Lets it use every processor, at once; false where that cannot be done without asking the engine, which takes its time. */
+  unthrottle(): boolean;
   /** Whether the kernel found no memory in the container; also of one that is gone. */
   ranOutOfMemory(): Promise<boolean>;
   /** Ends and removes the container; resolves when the engine has forgotten it. May be called twice. */

@@ -16,7 +16,8 @@ import { join } from 'node:path';
 import { NanoGridError } from '../errors.js';
 import type { RunReport } from '../exec/run-report.js';
 import type { RunRequest } from '../exec/run-request.js';
-import { type RunSinks, SupervisorSession } from '../exec/supervisor-session.js';
+import type { RunSinks } from '../exec/running-job.js';
+import { SupervisorSession } from '../exec/supervisor-session.js';
 import type { ExtractedCode } from '../hooks.js';
 import type { ContainerLimits } from '../job-limits.js';
 import type { Logger } from '../logger.js';
@@ -61,6 +62,10 @@ export class Container {
   /** Monotonic milliseconds at which it last ended a job. */
   lastUsedAt = 0;
   jobsServed = 0;
+  /** Monotonic milliseconds at which it was bound. */
+  boundAt = 0;
+  /** Whether the job in it is why it was retired. */
+  faulty = false;
   /** True from the end of a job until the container waits again: a moment. */
   cleaning = false;
 
@@ -102,9 +107,8 @@ export class Container {
       this.#creating = engine.start(spec);
       const engineContainer = await this.#creating;
       if (this.#state !== 'creating') throw new NanoGridError('NG_CONTAINER_FAILED', 'the worker is stopping');
-      const session = new SupervisorSession(
-        { input: engineContainer.input, pause: () => engineContainer.pause(), resume: () => engineContainer.resume() },
-        (text) => this.#log.debug({ text: text.slice(0, 2000) }, 'supervisor'),
+      const session = new SupervisorSession(engineContainer, (text) =>
+        this.#log.debug({ text: text.slice(0, 2000) }, 'supervisor'),
       );
       this.#session = session;
       engineContainer.listen({
@@ -120,7 +124,10 @@ export class Container {
           this.#lost(session.failure);
         },
       });
-      await this.#withTimeout(this.#prepare(session, spec, egress), START_TIMEOUT_MS + this.#shimTimeMs);
+      await this.#withTimeout(
+        this.#prepare(session, engineContainer, spec, egress),
+        START_TIMEOUT_MS + this.#shimTimeMs,
+      );
       this.#peakMemory.attach(engineContainer.hostPid, engineContainer.id);
     } catch (error) {
       await this.retire('it could not be started');
@@ -131,10 +138,18 @@ export class Container {
     this.#become('idle');
   }
 
-  async #prepare(session: SupervisorSession, spec: ContainerSpec, egress: EgressPolicy | undefined): Promise<void> {
+  async #prepare(
+    session: SupervisorSession,
+    engineContainer: EngineContainer,
+    spec: ContainerSpec,
+    egress: EgressPolicy | undefined,
+  ): Promise<void> {
     const uid = jobUid(this.name);
     try {
-      const checkHello = (hello: ReadonlyMap<number, number>) => checkPosture(hello, spec);
+      const checkHello = async (hello: ReadonlyMap<number, number>) => {
+        checkPosture(hello, spec);
+        this.#log.debug({ direct: await engineContainer.shorten(hello) }, 'the way to the supervisor');
+      };
       await session.configure({ uid, wipe: WIPED_DIRECTORIES, egress, checkHello });
     } catch (error) {
       const isUnsafe = error instanceof NanoGridError && error.code === 'NG_ENGINE_UNSAFE';
@@ -229,16 +244,21 @@ export class Container {
     this.jobsServed++;
     let report: RunReport;
     let lifted: boolean | undefined;
-    const lift = ThrottleLift.forJob(await this.#creating, this.#limits.cpus, request.spec.timeoutMs, signal);
+    const { timeoutMs, graceMs } = request.spec;
+    const engineContainer = await this.#creating;
+    const lift =
+      engineContainer && new ThrottleLift(engineContainer, this.#limits.cpus, { timeoutMs, graceMs, signal });
     try {
       report = await session.run(request, sinks, signal);
     } catch (error) {
+      this.faulty = !signal.aborted;
       void this.retire('it was lost during a job');
       throw await this.#oomOr(session, error);
     } finally {
       lifted = lift?.end();
     }
-    if (lifted || report.timedOut || report.killed || report.oomKills > 0 || report.survivors > 0) {
+    this.faulty = report.timedOut || report.oomKills > 0 || report.survivors > 0;
+    if (lifted || this.faulty || report.killed) {
       void this.retire('a job ended out of order in it');
     } else if (request.spec.reuse === 'never') {
       void this.retire('it was made for one job');

@@ -13,6 +13,7 @@ import type {
   EngineLimits,
   HostNetworkSpec,
 } from './container-engine.js';
+import { connectDirectly } from './direct-stream.js';
 import { createOptions, hostNetworkOptions, limitOptions } from './docker-create-options.js';
 import { demultiplexer, readLog } from './docker-streams.js';
 import { setHostLimits } from './host-limits.js';
@@ -24,6 +25,8 @@ const ANSWER_TIMEOUT_MS = 10_000;
 const START_TIMEOUT_MS = 60_000;
 /** How long the removal of one container may take. */
 const REMOVE_TIMEOUT_MS = 15_000;
+/** How long the direct way may stay open after the attached stream has ended. */
+const LAST_WORD_MS = 1_000;
 
 /** Makes dockerode's client for an address (`unix://…`, `tcp://…`, `npipe://…`); undefined takes the environment's or the local socket. */
 export function createDockerClient(host: string | undefined): Docker {
@@ -178,10 +181,12 @@ export class DockerEngine implements ContainerEngine {
 class DockerContainer implements EngineContainer {
   readonly id: string;
   readonly hostPid: number;
-  readonly input: Duplex;
+  readonly #stream: Duplex;
   readonly #client: Docker;
   readonly #container: Docker.Container;
   readonly #ociRuntime: string | undefined;
+  #direct: Duplex | undefined;
+  #handlers: { onOutput(chunk: Buffer): void; onEnd(): void } | undefined;
   #removal: Promise<void> | undefined;
 
   constructor(
@@ -196,21 +201,43 @@ class DockerContainer implements EngineContainer {
     this.#ociRuntime = ociRuntime;
     this.id = container.id;
     this.hostPid = hostPid;
-    this.input = stream;
+    this.#stream = stream;
   }
 
-  listen(handlers: { onOutput(chunk: Buffer): void; onError(chunk: Buffer): void; onEnd(): void }): void {
-    const demultiplex = demultiplexer(handlers.onOutput, handlers.onError);
+  get input(): Duplex {
+    return this.#direct ?? this.#stream;
+  }
+
+  async shorten(hello: ReadonlyMap<number, number>): Promise<boolean> {
+    const direct = await connectDirectly(this.hostPid, this.id, hello);
+    const { onOutput, onEnd } = this.#handlers ?? {};
+    if (!direct || !onOutput || !onEnd || this.#stream.destroyed) {
+      direct?.destroy();
+      return false;
+    }
+    this.#direct = direct;
+    direct.on('data', onOutput);
+    direct.on('close', onEnd);
+    if (direct.destroyed) onEnd();
+    return true;
+  }
+
+  listen({ onOutput, onError, onEnd }: Parameters<EngineContainer['listen']>[0]): void {
     let ended = false;
     const end = () => {
       if (ended) return;
       ended = true;
-      handlers.onEnd();
+      onEnd();
     };
-    this.input.on('data', demultiplex);
-    this.input.on('end', end);
-    this.input.on('close', end);
-    if (this.input.destroyed) end();
+    this.#handlers = { onOutput, onEnd: end };
+    // After the change of ways nobody is left who could honestly write there.
+    const demultiplex = demultiplexer((chunk) => (this.#direct ? end() : onOutput(chunk)), onError);
+    // The direct way closes with the container too, and its last word may still be on it.
+    const attachedEnd = () => (this.#direct ? setTimeout(end, LAST_WORD_MS).unref() : end());
+    this.#stream.on('data', demultiplex);
+    this.#stream.on('end', attachedEnd);
+    this.#stream.on('close', attachedEnd);
+    if (this.#stream.destroyed) end();
   }
 
   pause(): void {
@@ -235,6 +262,10 @@ class DockerContainer implements EngineContainer {
     }
   }
 
+  unthrottle(): boolean {
+    return setHostLimits(this.hostPid, this.id, { cpus: Number.POSITIVE_INFINITY });
+  }
+
   async ranOutOfMemory(): Promise<boolean> {
     return withDeadline(ANSWER_TIMEOUT_MS, async () => {
       // The engine keeps its last events, also of a container that is gone. Its own clock says what is past.
@@ -248,7 +279,10 @@ class DockerContainer implements EngineContainer {
   }
 
   remove(): Promise<void> {
-    this.#removal ??= removeContainer(this.#container).finally(() => this.input.destroy());
+    this.#removal ??= removeContainer(this.#container).finally(() => {
+      this.#stream.destroy();
+      this.#direct?.destroy();
+    });
     return this.#removal;
   }
 }

@@ -7,7 +7,7 @@ import { controllerGroup, type MemoryGroup } from './memory-group.js';
 /** The kernel's usual period of a processor quota, in microseconds. */
 const PERIOD_US = 100_000;
 
-/** Sets those that are given; false where this process cannot. */
+/** Sets those that are given, an infinite number of processors too; false where this process cannot. */
 export function setHostLimits(hostPid: number, containerId: string, limits: Partial<EngineLimits>): boolean {
   const { memoryBytes, cpus, pids } = limits;
   const group = (controller: 'memory' | 'cpu' | 'pids') => {
@@ -43,10 +43,11 @@ function setMemory(group: MemoryGroup, bytes: number): void {
 
 function setCpus(group: MemoryGroup, cpus: number): void {
   const quotaUs = Math.round(cpus * PERIOD_US);
-  if (group.version === 2) write(group, 'cpu.max', `${quotaUs} ${PERIOD_US}`);
+  const isBound = Number.isFinite(quotaUs);
+  if (group.version === 2) write(group, 'cpu.max', `${isBound ? quotaUs : 'max'} ${PERIOD_US}`);
   else {
     write(group, 'cpu.cfs_period_us', PERIOD_US);
-    write(group, 'cpu.cfs_quota_us', quotaUs);
+    write(group, 'cpu.cfs_quota_us', isBound ? quotaUs : -1);
   }
 }
 

@@ -35,6 +35,8 @@ export interface PoolOptions {
   /** Makes and starts a container; it is idle when this resolves. Nothing is left when it rejects. */
   startContainer(runtime: Runtime, container: Container): Promise<void>;
   nameContainer(runtime: Runtime): string;
+  /** Calls what belongs to no job. */
+  inBackground<T>(work: () => T): T;
   readonly log: Logger;
   /** Monotonic milliseconds. */
   now(): number;
@@ -115,6 +117,7 @@ export class Pool {
         continue;
       }
       const began = this.#options.now();
+      container.boundAt = began;
       try {
         await container.bind(request.binding, request.code, request.limits);
         return { container, start, buildMs: this.#options.now() - began };
@@ -123,6 +126,14 @@ export class Pool {
         if (start !== 'warm' || signal.aborted) throw error;
       }
     }
+  }
+
+  /** Whether a container of that function version waits for a job, or will in a moment. */
+  serves(binding: string): boolean {
+    for (const container of this.#containers) {
+      if (container.state === 'bound' && container.binding === binding) return true;
+    }
+    return this.#cleaning(binding) > 0;
   }
 
   /** Takes a container back once its job is over. Returns when it waits again, or is on its way out. */
@@ -287,6 +298,10 @@ export class Pool {
   /** The same in the background; after a failure, again with growing delays. */
   #refill(runtime: Runtime): void {
     if (this.#stopping || this.#refills.has(runtime)) return;
+    this.#options.inBackground(() => this.#refillNow(runtime));
+  }
+
+  #refillNow(runtime: Runtime): void {
     for (const creation of this.#fill(runtime)) {
       creation.catch((error) => {
         if (this.#stopping) return;

@@ -8,19 +8,21 @@ import type { PipelineParts } from '../pipeline-parts.js';
 import type { Container } from './container.js';
 
 export async function withContainer<T>(
-  parts: Pick<PipelineParts, 'config' | 'pool' | 'processors' | 'memory' | 'log'>,
-  { job, runtime, memoryMb, clock, signal }: JobRun,
+  parts: Pick<PipelineParts, 'config' | 'pool' | 'pacer' | 'processors' | 'memory' | 'log'>,
+  { job, runtime, memoryMb, clock, signal, aside }: JobRun,
   code: ExtractedCode,
   { network, reuse }: Pick<ExecSpec, 'network' | 'reuse'>,
   use: (container: Container) => Promise<T>,
 ): Promise<T> {
+  // Without an id the function is its code.
+  const owner = job.functionId ?? `${job.code.bucket ?? ''}/${job.code.key}`;
+  // A job that wants a container of its own must not meet one that others have used.
+  const alone = reuse === 'never' ? [reuse] : [];
+  const binding = JSON.stringify([runtime.name, owner, code.digest, memoryMb, network, ...alone]);
+  const turn = parts.pool.serves(binding) ? undefined : parts.pacer.turn(binding, signal);
+  if (turn) await aside(turn);
   const returnMemory = await parts.memory.take(memoryMb, signal);
   try {
-    // Without an id the function is its code.
-    const owner = job.functionId ?? `${job.code.bucket ?? ''}/${job.code.key}`;
-    // A job that wants a container of its own must not meet one that others have used.
-    const alone = reuse === 'never' ? [reuse] : [];
-    const binding = JSON.stringify([runtime.name, owner, code.digest, memoryMb, network, ...alone]);
     const limits = containerLimits(job, runtime, memoryMb, parts.config, parts.processors);
     const { container, start, buildMs } = await parts.pool.acquire(
       { runtime, outside: network === 'internet', diskMb: limits.diskMb, binding, code, limits },
@@ -32,6 +34,7 @@ export async function withContainer<T>(
     try {
       return await use(container);
     } finally {
+      parts.pacer.ended(binding, container.boundAt, container.faulty);
       // The container cleans up while the result is on its way.
       parts.pool.release(container).catch((error) => parts.log.error({ err: error }, 'a container was not given back'));
     }

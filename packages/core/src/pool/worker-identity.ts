@@ -26,10 +26,14 @@ export function workerIdentity(pid: number = process.pid): WorkerIdentity {
 
 /** Whether the worker that made a container is gone. False where that cannot be told: a neighbour is never swept. */
 export function isDead(labels: Readonly<Record<string, string>>, self: WorkerIdentity): boolean {
-  const owner = labels[LABELS.process];
-  if (labels[LABELS.host] !== self.host || owner === undefined) return false;
-  if (owner === self.process) return false;
-  const [pid, started] = owner.split('.');
+  const process = labels[LABELS.process];
+  return process !== undefined && isGone({ host: labels[LABELS.host] ?? '', process }, self);
+}
+
+/** Whether the process with this identity is gone. False where that cannot be told, as from another machine or container. */
+export function isGone(owner: WorkerIdentity, self: WorkerIdentity): boolean {
+  if (owner.host !== self.host || owner.process === self.process) return false;
+  const [pid, started] = owner.process.split('.');
   if (!isAlive(Number(pid))) return true;
   const now = startTime(Number(pid));
   return now !== '' && started !== now;

@@ -10,11 +10,12 @@ import { errorResult } from './error-result.js';
 import type { PhaseClock } from './phase-clock.js';
 import type { Outcome } from './settle.js';
 
-type Parts = Pick<PipelineParts, 'hooks' | 'log' | 'config'>;
+type Parts = Pick<PipelineParts, 'hooks' | 'log' | 'config' | 'jobs'>;
 
 /** Delivers a result. The required sinks have it when this resolves; one that gives up makes the job be tried again. */
 export async function publishResult(parts: Parts, result: JobResult, job: Job, signal: AbortSignal): Promise<Outcome> {
   const final = Object.freeze(result);
+  parts.jobs.enter('publish');
   try {
     await parts.hooks.onResult.promise(final, job);
   } catch (error) {
@@ -22,7 +23,8 @@ export async function publishResult(parts: Parts, result: JobResult, job: Job, s
     return { kind: 'retry', error: NanoGridError.from(error, 'NG_RESULT_STORE_FAILED') };
   }
   const { requestId: jobId, functionId, status, errorCode, durationMs, phases, attempt } = final;
-  parts.log.info({ jobId, functionId, status, errorCode, durationMs, phases, attempt }, 'job done');
+  const outcome = 'published';
+  parts.log.info({ jobId, functionId, outcome, status, errorCode, durationMs, phases, attempt }, 'job done');
   return { kind: 'published', result: final };
 }
 
@@ -34,12 +36,14 @@ export async function publishFailure(
   clock: PhaseClock,
   signal: AbortSignal,
 ): Promise<Outcome> {
+  parts.jobs.fail();
   const { id: jobId, functionId, attempt } = job;
   const memoryMb = job.memoryMb ?? parts.config.job.memoryMb;
   const publish = (status: JobStatus) =>
     publishResult(parts, errorResult(job, error, status, clock.phases, memoryMb), job, signal);
   if (error.side === 'user') return publish(error.code === 'NG_MESSAGE_INVALID' ? 'ERROR' : 'FAILED');
-  parts.log.warn({ err: error, code: error.code, jobId, functionId, attempt }, 'job failed by the platform');
+  const fields = { err: error, code: error.code, jobId, functionId, attempt, outcome: 'failed' };
+  parts.log.warn(fields, 'job failed by the platform');
   if (error.retryable && !job.lastAttempt) return { kind: 'retry', error };
   const outcome = await publish('ERROR');
   return outcome.kind === 'published' ? { kind: 'exhausted', error } : outcome;
@@ -54,7 +58,10 @@ export async function publishRejection(
   signal: AbortSignal,
 ): Promise<Outcome> {
   const { id, dialect, functionId, runtime, error } = message;
-  parts.log.warn({ jobId: id, code: error.code, reason: error.message }, 'message is no valid job');
+  parts.jobs.identify(id, functionId);
+  parts.jobs.fail('rejected');
+  const fields = { jobId: id, code: error.code, reason: error.message, outcome: 'rejected' };
+  parts.log.warn(fields, 'message is no valid job');
   if (id === undefined || dialect === undefined) return { kind: 'unreadable', error };
   const { attempt, lastAttempt, sentAt } = delivery;
   const job: Job = {

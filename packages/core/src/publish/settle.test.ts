@@ -28,6 +28,7 @@ function delivery(attempt: number) {
 
 const rows: [Outcome['kind'], Outcome, number, unknown[]][] = [
   ['published', { kind: 'published', result: {} as JobResult }, 1, ['ack']],
+  ['known', { kind: 'known' }, 2, ['ack']],
   ['unreadable', { kind: 'unreadable', error }, 1, ['deadLetter', 'no']],
   ['retry', { kind: 'retry', error }, 1, ['release', 1000]],
   ['retry', { kind: 'retry', error }, 3, ['release', 4000]],
@@ -37,10 +38,22 @@ const rows: [Outcome['kind'], Outcome, number, unknown[]][] = [
 
 test.each(rows)('%s', async (_kind, outcome, attempt, call) => {
   const { message, calls } = delivery(attempt);
-  await settle(message, outcome);
+  await settle(message, outcome, () => 1);
   expect(calls).toEqual([call]);
 });
 
+test('a queue that knows what to do after the last delivery is told why', async () => {
+  const { message, calls } = delivery(5);
+  const exhaust = async (reason: string) => {
+    calls.push(['exhaust', reason]);
+  };
+  await settle({ ...message, exhaust }, { kind: 'exhausted', error });
+  expect(calls).toEqual([['exhaust', 'no']]);
+});
+
 test('delays grow to two minutes', () => {
-  expect([1, 2, 3, 8, 50].map(retryDelayMs)).toEqual([1000, 2000, 4000, 120_000, 120_000]);
+  const delays = (random: number) => [1, 2, 3, 8, 50].map((attempt) => retryDelayMs(attempt, () => random));
+  expect(delays(1)).toEqual([1000, 2000, 4000, 120_000, 120_000]);
+  // Jobs that failed together do not come back together.
+  expect(delays(0)).toEqual([500, 1000, 2000, 60_000, 60_000]);
 });

@@ -5,7 +5,7 @@ import { compileSchema } from '../config/check-schema.js';
 import { clonePlain, deepFreeze, isPlainObject } from '../config/plain-object.js';
 import { type Problem, problemsError } from '../config/problem.js';
 import type { Runtime, RuntimeDefinition } from './runtime.js';
-import { runtimeSchema } from './runtime-schema.js';
+import { packageFileSchema, runtimeSchema } from './runtime-schema.js';
 
 /**
  * Makes a runtime of `definition`, which is copied and stays as it is. The result is frozen.
@@ -24,13 +24,23 @@ function runtimeProblems(definition: unknown): Problem[] {
   if (!isPlainObject(definition)) return problems;
   const { image, warm, run } = definition;
   if (isPlainObject(image)) {
-    problems.push(...locationProblems('image.context', image.context), ...filesProblems('image.files', image.files));
+    problems.push(...locationProblems('image.context', image.context), ...imageFilesProblems(image.files));
   }
   if (isPlainObject(warm)) problems.push(...filesProblems('warm.files', warm.files));
   if (run === undefined && warm === undefined) {
     problems.push({ path: 'run', reason: 'is required where there is no "warm"' });
   }
   return problems;
+}
+
+/** What is no place of a file is one of a package. */
+function imageFilesProblems(files: unknown): Problem[] {
+  if (!isPlainObject(files)) return [];
+  return Object.entries(files).flatMap(([name, file]) => {
+    const path = `image.files.${name}`;
+    if (!isPlainObject(file)) return locationProblems(path, file);
+    return compileSchema(packageFileSchema)(file).map((problem) => ({ ...problem, path: `${path}.${problem.path}` }));
+  });
 }
 
 function filesProblems(path: string, files: unknown): Problem[] {

@@ -54,9 +54,16 @@ export class RuntimeRegistry {
 
   /** The runtime that `askedName` means. Throws `NG_RUNTIME_UNKNOWN`, which lists the known names. */
   resolve(askedName: string): ResolvedRuntime {
+    const found = this.find(askedName);
+    if (found === undefined) throw this.#unknown(askedName);
+    return found;
+  }
+
+  /** The runtime that `askedName` means; undefined where there is none. */
+  find(askedName: string): ResolvedRuntime | undefined {
     const asked = askedName.toLowerCase();
     const name = this.#names.find((candidate) => matches(candidate, asked));
-    if (name === undefined) throw this.#unknown(askedName);
+    if (name === undefined) return undefined;
     const versionAsked = asked === name.runtime.name ? undefined : VERSION_AT_END.exec(asked)?.[1];
     return { runtime: name.runtime, askedName, versionAsked };
   }

@@ -19,6 +19,43 @@ const contextPath = {
   mustBe: 'the path of a file in the build folder',
 } as const;
 
+/** JSON Schema (draft 7) of `PackageFile`. What is named here becomes arguments of npm, and a file's name. */
+export const packageFileSchema = {
+  type: 'object',
+  additionalProperties: false,
+  required: ['path', 'packages'],
+  properties: {
+    path: { type: 'string', ...contextPath, mustBe: 'the path of a file in the package' },
+    packages: {
+      type: 'object',
+      minProperties: 1,
+      propertyNames: { pattern: '^[a-z0-9_]+$', mustBe: 'an architecture as Docker names it' },
+      additionalProperties: {
+        type: 'object',
+        additionalProperties: false,
+        required: ['name', 'version', 'integrity'],
+        properties: {
+          name: {
+            type: 'string',
+            pattern: '^(@[a-z0-9][a-z0-9._-]*/)?[a-z0-9][a-z0-9._-]*$',
+            mustBe: 'the name of a package',
+          },
+          version: {
+            type: 'string',
+            pattern: '^\\d+\\.\\d+\\.\\d+(-[0-9A-Za-z.-]+)?$',
+            mustBe: 'an exact version, such as 1.2.3',
+          },
+          integrity: {
+            type: 'string',
+            pattern: '^sha512-[A-Za-z0-9+/]{86}==$',
+            mustBe: 'sha512- and the digest in Base64, as `npm view <name>@<version> dist.integrity` prints it',
+          },
+        },
+      },
+    },
+  },
+} as const;
+
 /** JSON Schema (draft 7) of `RuntimeDefinition`. */
 export const runtimeSchema = {
   type: 'object',

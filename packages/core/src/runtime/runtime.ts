@@ -7,10 +7,30 @@ export interface ImageBuild {
   /** Folder with a `Dockerfile`, as a `file:` URL (`new URL('../image/', import.meta.url)`) or an absolute path. */
   readonly context: URL | string;
   /**
-   * Further files, put into the context beside the `Dockerfile`: path in the context to `file:` URL or absolute path.
-   * They count in the digest. For what is not in the folder itself, such as a program of another package.
+   * Further files, put into the context beside the `Dockerfile`: path in the context to `file:` URL or absolute path, or
+   * to a file of a package. They count in the digest. For what is not in the folder itself.
    */
-  readonly files?: Readonly<Record<string, URL | string>>;
+  readonly files?: Readonly<Record<string, URL | string | PackageFile>>;
+}
+
+/**
+ * One file of a package that npm fetches when the image is built, and only then: as the person's own npm is configured,
+ * without installing anything, without running a script.
+ */
+export interface PackageFile {
+  /** The file's path in the package, for instance `bin/program`. */
+  readonly path: string;
+  /** The package that has it for each architecture of the engine, as Docker names it (`amd64`, `arm64`). */
+  readonly packages: Readonly<Record<string, PackagePin>>;
+}
+
+/** One package in one version, and the digest of its tarball, without which nothing of it is used. */
+export interface PackagePin {
+  readonly name: string;
+  /** The exact version, `1.2.3`. */
+  readonly version: string;
+  /** `sha512-…`, as in npm's lock files and `npm view <name>@<version> dist.integrity`. */
+  readonly integrity: string;
 }
 
 /** How a process of the language is kept ready, so that a job does not pay for the language's own start. */
@@ -39,7 +59,8 @@ export interface WarmShim {
 /** A program made of the code before it can run; once for each version of the code, in the sandbox. */
 export interface RuntimeBuild {
   /**
-   * Command, run in a fresh copy of the code; what it leaves in `/output` is the artifact, which replaces the code.
+   * Command, run in a fresh copy of the code; what it leaves in `/output` is the artifact, which replaces the code but for
+   * folders that are empty in it.
    * `{entrypoint}` stands for the entry point's path. What it writes to descriptor 3 is reported as `runtimeVersion`.
    */
   readonly command: readonly string[];

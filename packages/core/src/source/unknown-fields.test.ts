@@ -15,3 +15,18 @@ test('tells of each name once, and of no more than a bound', () => {
   );
   expect(told).toHaveLength(1_000);
 });
+
+test('tells of a handler that is ignored once for each runtime', () => {
+  const told: object[] = [];
+  const fields = new UnknownFields({ ...silentLogger, warn: ((entry: object) => told.push(entry)) as never });
+  for (const [runtime, job] of [
+    ['x', 'a'],
+    ['x', 'b'],
+    ['y', 'c'],
+  ] as const)
+    fields.reportHandler('main.handler', runtime, job);
+  expect(told).toEqual([
+    { field: 'handler', handler: 'main.handler', runtime: 'x', jobId: 'a' },
+    { field: 'handler', handler: 'main.handler', runtime: 'y', jobId: 'c' },
+  ]);
+});

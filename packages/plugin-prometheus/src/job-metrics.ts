@@ -1,0 +1,135 @@
+/** Counts finished jobs: the contract's metrics, and times, memory and tokens beside them. Owns these metrics. */
+
+import type { Job, JobResult, LlmUsage } from '@nanogrid/core';
+import { Counter, Histogram, type Registry } from 'prom-client';
+import { BoundedNames, OTHER } from './bounded-names.js';
+
+const STATUS = { SUCCESS: 'success', FAILED: 'failed', ERROR: 'error' } as const;
+
+/** From a kept handler (below 1 ms) to the longest time limit (900 s). */
+const DURATIONS_S = [0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30, 60, 120, 300, 900];
+/** Phases are shorter than jobs, and warm ones shorter than a millisecond. */
+const PHASES_S = [0.0001, 0.0005, 0.001, 0.005, 0.01, 0.05, 0.1, 0.5, 1, 5, 10, 30, 60, 300, 900];
+const MIB = 2 ** 20;
+const MEMORY_BYTES = [4, 8, 16, 32, 64, 128, 256, 512, 1024, 2048, 4096].map((mib) => mib * MIB);
+
+export interface JobMetricsOptions {
+  readonly registry: Registry;
+  /** The name of the runtime that a message means; undefined where this worker has none. */
+  runtimeName(asked: string): string | undefined;
+  /** Names of models that get series of their own. */
+  readonly maxModels: number;
+}
+
+export class JobMetrics {
+  readonly #options: JobMetricsOptions;
+  readonly #models: BoundedNames;
+  readonly #processed;
+  readonly #duration;
+  readonly #phases;
+  readonly #starts;
+  readonly #errors;
+  readonly #memory;
+  readonly #tokens;
+  readonly #calls;
+
+  constructor(options: JobMetricsOptions) {
+    this.#options = options;
+    this.#models = new BoundedNames(options.maxModels);
+    const registers = [options.registry];
+    this.#processed = new Counter({
+      name: 'worker_jobs_processed_total',
+      help: 'Jobs that ended here with a result.',
+      labelNames: ['status', 'runtime', 'model'] as const,
+      registers,
+    });
+    this.#duration = new Histogram({
+      name: 'worker_job_duration_seconds',
+      help: 'Wall time of the user code of jobs that ran.',
+      labelNames: ['runtime', 'model'] as const,
+      buckets: DURATIONS_S,
+      registers,
+    });
+    this.#phases = new Histogram({
+      name: 'nanogrid_job_phase_seconds',
+      help: 'Time of each phase that happened, from the queue to the collecting of outputs.',
+      labelNames: ['phase'] as const,
+      buckets: PHASES_S,
+      registers,
+    });
+    this.#starts = new Counter({
+      name: 'nanogrid_job_starts_total',
+      help: 'Jobs that ran, by the container they got: cold (new), warm (waiting), reused (bound to the function).',
+      labelNames: ['runtime', 'start'] as const,
+      registers,
+    });
+    this.#errors = new Counter({
+      name: 'nanogrid_job_errors_total',
+      help: 'Results that are no success, by error code.',
+      labelNames: ['code'] as const,
+      registers,
+    });
+    this.#memory = new Histogram({
+      name: 'nanogrid_job_peak_memory_bytes',
+      help: 'Peak memory of single jobs, where it was measured.',
+      labelNames: ['runtime'] as const,
+      buckets: MEMORY_BYTES,
+      registers,
+    });
+    this.#tokens = new Counter({
+      name: 'nanogrid_llm_tokens_total',
+      help: 'Tokens that jobs used, by model and kind (prompt, completion).',
+      labelNames: ['model', 'kind'] as const,
+      registers,
+    });
+    this.#calls = new Counter({
+      name: 'nanogrid_llm_calls_total',
+      help: 'Calls that jobs made to an LLM, by model.',
+      labelNames: ['model'] as const,
+      registers,
+    });
+  }
+
+  /** Series of this runtime begin at 0, so that the first job is an increase, too. */
+  announce(runtime: string): void {
+    for (const status of Object.values(STATUS)) this.#processed.inc({ status, runtime, model: '' }, 0);
+  }
+
+  count(result: Readonly<JobResult>, job: Job): void {
+    const { status, phases, durationMs, errorCode, peakMemoryBytes, llmUsage } = result;
+    // What a message calls a runtime may be anything.
+    const runtime = this.#options.runtimeName(job.runtime) ?? OTHER;
+    const model = this.#models.admit(mainModel(llmUsage));
+    this.#processed.inc({ status: STATUS[status], runtime, model });
+    if (errorCode !== undefined) this.#errors.inc({ code: errorCode });
+    const { start, ...times } = phases;
+    for (const [phase, ms] of Object.entries(times)) if (ms > 0) this.#phases.observe({ phase }, ms / 1000);
+    if (phases.exec > 0) {
+      this.#duration.observe({ runtime, model }, durationMs / 1000);
+      this.#starts.inc({ runtime, start });
+    }
+    if (peakMemoryBytes !== undefined) this.#memory.observe({ runtime }, peakMemoryBytes);
+    this.#countTokens(llmUsage);
+  }
+
+  #countTokens(usage: LlmUsage | undefined): void {
+    for (const [name, { promptTokens, completionTokens, calls }] of Object.entries(usage?.byModel ?? {})) {
+      const model = this.#models.admit(name);
+      this.#tokens.inc({ model, kind: 'prompt' }, atLeastZero(promptTokens));
+      this.#tokens.inc({ model, kind: 'completion' }, atLeastZero(completionTokens));
+      this.#calls.inc({ model }, atLeastZero(calls));
+    }
+  }
+}
+
+/** The model that a job used most, by tokens; empty where it used none. */
+export function mainModel(usage: LlmUsage | undefined): string {
+  const models = Object.entries(usage?.byModel ?? {});
+  const [most] = models.sort(([a, { totalTokens: x }], [b, { totalTokens: y }]) => y - x || (a < b ? -1 : 1));
+  return most?.[0] ?? '';
+}
+
+/** A counter cannot fall: what a plugin counted wrong must not end in an exception. */
+function atLeastZero(count: number): number {
+  return Number.isFinite(count) && count > 0 ? count : 0;
+}

@@ -1,0 +1,58 @@
+/**
+ * What happens in Redis in one step each: Lua scripts, called by their digest. Owns no state.
+ *
+ * The keys of a job lie in different slots of a cluster, where one script may touch one slot only. So every script works
+ * with the keys it is given: all of them on a single server, one at a time on a cluster (`redis-commands.ts`).
+ */
+
+/** The names that clients of the contract know, for one job. */
+export const resultKey = (jobId: string): string => `result:${jobId}`;
+export const stateKey = (jobId: string): string => `job:${jobId}`;
+/** Holds who runs a job now. Not part of the contract. */
+export const claimKey = (jobId: string): string => `claim:${jobId}`;
+
+/** Final states at the key of a job's progress; whatever else stands there gives way. */
+const IS_FINAL = `local function isFinal(key)
+  local state = redis.call('GET', key)
+  return state == 'completed' or state == 'failed'
+end
+`;
+
+export const SCRIPTS = {
+  /**
+   * KEYS: result, state (optional). ARGV: body, TTL in ms, final state. Stores and publishes a result unless one is known;
+   * 1 where it did. The channel has the name of the key.
+   */
+  ngPublish: `if not redis.call('SET', KEYS[1], ARGV[1], 'NX', 'PX', ARGV[2]) then return 0 end
+redis.call('PUBLISH', KEYS[1], ARGV[1])
+if KEYS[2] then redis.call('SET', KEYS[2], ARGV[3], 'PX', ARGV[2]) end
+return 1`,
+
+  /** KEYS: state, result (optional). ARGV: state, TTL in ms. Notes a state that is not yet final; 0 where a final one is known. */
+  ngProgress: `${IS_FINAL}if isFinal(KEYS[1]) or (KEYS[2] and redis.call('EXISTS', KEYS[2]) == 1) then return 0 end
+redis.call('SET', KEYS[1], ARGV[1], 'PX', ARGV[2])
+return 1`,
+
+  /**
+   * KEYS: claim, result (optional), state (optional). ARGV: owner, lease in ms, TTL in ms. Takes a job up: 0 where its
+   * result is known, 1 where the owner has it now, and who has it where that is another.
+   */
+  ngBegin: `${IS_FINAL}if KEYS[2] and redis.call('EXISTS', KEYS[2]) == 1 then return 0 end
+local owner = redis.call('GET', KEYS[1])
+if owner and owner ~= ARGV[1] then return owner end
+redis.call('SET', KEYS[1], ARGV[1], 'PX', ARGV[2])
+if KEYS[3] and not isFinal(KEYS[3]) then redis.call('SET', KEYS[3], 'running', 'PX', ARGV[3]) end
+return 1`,
+
+  /** KEYS: claim. ARGV: owner, lease in ms. Keeps a claim, also one that had lapsed and that nobody took. */
+  ngRenew: `local owner = redis.call('GET', KEYS[1])
+if owner and owner ~= ARGV[1] then return 0 end
+redis.call('SET', KEYS[1], ARGV[1], 'PX', ARGV[2])
+return 1`,
+
+  /** KEYS: claim. ARGV: owner. Gives a claim up, unless it is another's by now. */
+  ngRelease: `if redis.call('GET', KEYS[1]) ~= ARGV[1] then return 0 end
+return redis.call('DEL', KEYS[1])`,
+} as const;
+
+export type ScriptName = keyof typeof SCRIPTS;

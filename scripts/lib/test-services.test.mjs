@@ -1,0 +1,21 @@
+import { describe, expect, test } from 'vitest';
+import { ensureTestServices } from './test-services.mjs';
+
+describe('the programs that the tests start', () => {
+  test('are left alone where they are installed', async () => {
+    const said = [];
+    await ensureTestServices((text) => said.push(text), { find: (name) => `/usr/bin/${name}`, isRoot: false });
+    expect(said).toEqual([]);
+  });
+
+  test('are named with their packages to who may not install them', async () => {
+    const failure = await ensureTestServices(() => {}, { find: () => undefined, isRoot: false }).catch(
+      (error) => error,
+    );
+    expect(failure.message).toBe('The tests need redis-server and openssl, which is not installed.');
+    expect(failure.hint).toContain('redis');
+    const one = (name) => (name === 'openssl' ? '/usr/bin/openssl' : undefined);
+    const other = await ensureTestServices(() => {}, { find: one, isRoot: false }).catch((error) => error);
+    expect(other.message).toBe('The tests need redis-server, which is not installed.');
+  });
+});

@@ -1,0 +1,19 @@
+/** Workers that are killed at every stage of a job, on the emulator fauxqs and a real Redis. More by hand: tests/campaigns/aws-crashes.ts. */
+
+import { expect, test } from 'vitest';
+import { crashCampaign, STAGES } from '../support/aws-crashes.js';
+
+test('a kill at any stage gives one published result, on the emulator fauxqs; the dead leave nothing', {
+  timeout: 300_000,
+}, async () => {
+  const report = await crashCampaign({ chains: 2, rounds: 1 });
+  expect(report).toEqual({
+    kills: Object.fromEntries(STAGES.map((stage) => [stage, 2])),
+    published: new Map([[1, 2 * STAGES.length]]),
+    wrong: [],
+    orphans: [],
+    slowestSweepMs: expect.any(Number),
+    messagesLeft: 0,
+    neighbourUntouched: true,
+  });
+});
