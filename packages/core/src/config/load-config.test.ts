@@ -2,7 +2,7 @@ import { join } from 'node:path';
 import { describe, expect } from 'vitest';
 import { definePlugin } from '../plugin/define-plugin.js';
 import { defineRuntime } from '../runtime/define-runtime.js';
-import { MIB, perl, test } from './config-folder.test-support.js';
+import { MIB, perl, test } from './config-folder.test.util.js';
 
 const optionsSchema = {
   type: 'object',

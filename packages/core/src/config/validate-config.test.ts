@@ -1,7 +1,7 @@
 /** What is wrong in a configuration is told, all of it, with path, value, reason and where it stands. */
 
 import { describe, expect } from 'vitest';
-import { test } from './config-folder.test-support.js';
+import { test } from './config-folder.test.util.js';
 
 describe('validation', () => {
   test('lists every problem with path, value, reason, suggestion and source', async ({ folder }) => {
