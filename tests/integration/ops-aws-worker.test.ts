@@ -113,9 +113,12 @@ function launch(
   });
   const until = async (found: () => boolean) => {
     while (!found()) {
-      const said = [once(child.stdout, 'data'), once(child.stderr, 'data')];
-      const next = await Promise.race([...said, ended.then(() => 'over')]);
-      if (next === 'over' && !found()) throw new Error(`it ended before:\n${written.err}`);
+      const next = new AbortController();
+      const said = [child.stdout, child.stderr].map((stream) => once(stream, 'data', next));
+      const first = await Promise.race([...said, ended.then(() => 'over')]);
+      next.abort();
+      await Promise.allSettled(said);
+      if (first === 'over' && !found()) throw new Error(`it ended before:\n${written.err}`);
     }
   };
   return { child, written, ended, until };
