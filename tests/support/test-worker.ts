@@ -4,7 +4,7 @@ import { mkdtemp, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { loadConfig, type Plugin, type Runtime, type Settings, Worker } from '@nanogrid/core';
-import { local, openLocal } from '@nanogrid/plugin-local';
+import { type LocalPluginOptions, local, openLocal } from '@nanogrid/plugin-local';
 import { zip } from './zip.js';
 
 /** What a published result looks like in the camel dialect. */
@@ -43,6 +43,10 @@ export interface TestWorkerOptions {
   readonly runtimes: readonly Runtime[];
   readonly plugins?: readonly Plugin[];
   readonly settings?: Settings;
+  /** Options of the embedded twins. */
+  readonly twins?: LocalPluginOptions;
+  /** What plugins may take options from. Default: nothing. */
+  readonly env?: Readonly<Record<string, string>>;
 }
 
 /** Starts a worker; `await using` or `close()` stops it. */
@@ -57,10 +61,10 @@ export async function startTestWorker(options: TestWorkerOptions) {
       workDir,
       ...options.settings,
       runtimes: options.runtimes,
-      plugins: [local({ maxAttempts: 3 }), ...(options.plugins ?? [])],
+      plugins: [local({ maxAttempts: 3, ...options.twins }), ...(options.plugins ?? [])],
     },
   });
-  const worker = new Worker({ loaded });
+  const worker = new Worker({ loaded, ...(options.env === undefined ? {} : { env: options.env }) });
   const client = await openLocal({ directory: dataDir });
   try {
     await worker.start();

@@ -15,6 +15,7 @@ export const cloudwatch = definePlugin({
   name: '@nanogrid/plugin-cloudwatch',
   version: '0.1.0',
   core: '^0.1.0',
+  scope: 'worker',
   env: { ...clientEnv('CLOUDWATCH'), AWS_DISABLE_REQUEST_COMPRESSION: 'disableRequestCompression' },
   optionsSchema: {
     type: 'object',

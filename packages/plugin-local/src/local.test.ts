@@ -49,6 +49,12 @@ test('provides all four services; opens when started, closes when stopped, twice
   expect((await host.health()).every(({ healthy }) => healthy)).toBe(false);
 });
 
+test('leaves code and outputs to another plugin where it is told to', async () => {
+  const { host } = await makeHost({ code: false, outputs: false });
+  expect(host.service('codeStore') ?? host.service('outputStore')).toBeUndefined();
+  expect(host.service('source') && host.service('resultStore')).toBeDefined();
+});
+
 test('publishes results through onResult, in the dialect of the job; a second one is no error', async () => {
   const { hooks, host } = await makeHost();
   await host.start();

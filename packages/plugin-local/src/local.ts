@@ -5,20 +5,24 @@ import { type CoreConfig, definePlugin } from '@nanogrid/core';
 import { LocalAdmin } from './local-admin.js';
 import { createLocal, type LocalOptions } from './open-local.js';
 
-/** Options of the plugin: those of `openLocal`, each optional. */
-export type LocalPluginOptions = Partial<Omit<LocalOptions, 'clock'>>;
+/** Options of the plugin: those of `openLocal`, each optional, and which services are left to another plugin. */
+export type LocalPluginOptions = Partial<Omit<LocalOptions, 'clock'>> & {
+  readonly code?: boolean;
+  readonly outputs?: boolean;
+};
 
 /** What the plugin opens under a configuration. A client that passes the same to `openLocal` meets the same data. */
 export function resolveLocalOptions(config: CoreConfig, options: LocalPluginOptions = {}): LocalOptions {
+  const { code: _code, outputs: _outputs, ...rest } = options;
   return {
-    ...options,
+    ...rest,
     directory: resolve(config.dataDir, options.directory ?? '.'),
     codeBucket: options.codeBucket ?? config.code.bucket,
     outputBucket: options.outputBucket ?? config.output.bucket,
   };
 }
 
-/** `plugins: [local()]`. Provides the services of a worker and publishes its results. */
+/** `plugins: [local()]`. Provides all four services of a worker, unless told to leave some out, and publishes its results. */
 export const local = definePlugin({
   name: '@nanogrid/plugin-local',
   version: '0.1.0',
@@ -32,6 +36,16 @@ export const local = definePlugin({
         type: 'string',
         minLength: 1,
         description: 'Folder of everything durable; a relative one lies in `dataDir`. Default: `dataDir` itself.',
+      },
+      code: {
+        type: 'boolean',
+        default: true,
+        description: 'Whether functions’ code is read from this machine; false leaves that to another plugin.',
+      },
+      outputs: {
+        type: 'boolean',
+        default: true,
+        description: 'Whether output files are stored on this machine; false leaves that to another plugin.',
       },
       codeBucket: {
         type: 'string',
@@ -83,8 +97,8 @@ export const local = definePlugin({
     const twins = createLocal(resolved);
     host.provide('source', twins.queue);
     host.provide('queueAdmin', new LocalAdmin(twins.queue, join(resolved.directory, 'local.db')));
-    host.provide('codeStore', twins.code);
-    host.provide('outputStore', twins.outputs);
+    if (options.code) host.provide('codeStore', twins.code);
+    if (options.outputs) host.provide('outputStore', twins.outputs);
     host.provide('resultStore', twins.results);
     host.hooks.onResult.tapPromise({ name: 'publish', required: true }, async (result, job) => {
       const isNew = await twins.results.publish(result, job.dialect);

@@ -22,3 +22,12 @@ export function verifyChecksum(answer: { readonly ChecksumCRC32?: string | undef
     },
   );
 }
+
+/** S3 compares the object's size with what was announced. Others do not; but the tag of such an object ends with the number of its parts. */
+export function verifyParts(tag: string | undefined, expected: number): void {
+  const made = /-(\d+)"?$/.exec(tag ?? '')?.[1];
+  if (made === undefined || Number(made) === expected) return;
+  throw new NanoGridError('NG_OUTPUT_STORE_FAILED', `S3 put ${made} parts together, but ${expected} were sent.`, {
+    hint: 'The job is tried again; look whether the service at the endpoint knows multipart uploads with checksums.',
+  });
+}

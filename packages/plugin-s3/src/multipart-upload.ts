@@ -13,7 +13,7 @@ import {
 } from '@aws-sdk/client-s3';
 import type { BodyReader } from './body-reader.js';
 import type { ByteBudget } from './byte-budget.js';
-import { checksumOf, verifyChecksum } from './checksum.js';
+import { checksumOf, verifyChecksum, verifyParts } from './checksum.js';
 
 export interface MultipartOptions {
   readonly client: S3Client;
@@ -45,7 +45,8 @@ export async function uploadInParts(options: MultipartOptions): Promise<void> {
   try {
     const parts = await sendParts(options, upload);
     const complete = { ...upload, MultipartUpload: { Parts: parts }, MpuObjectSize: sizeBytes };
-    await client.send(new CompleteMultipartUploadCommand(complete), { abortSignal: signal });
+    const { ETag } = await client.send(new CompleteMultipartUploadCommand(complete), { abortSignal: signal });
+    verifyParts(ETag, parts.length);
   } catch (error) {
     const giveUp = client.send(new AbortMultipartUploadCommand(upload), {
       abortSignal: AbortSignal.timeout(GIVE_UP_MS),
@@ -71,7 +72,9 @@ async function sendParts(
       const part = { ...upload, PartNumber: number, Body: bytes, ContentLength: bytes.length, ChecksumCRC32: checksum };
       const answer = await client.send(new UploadPartCommand(part), { abortSignal: signal });
       verifyChecksum(answer, checksum);
-      parts[number - 1] = { PartNumber: number, ETag: answer.ETag, ChecksumCRC32: checksum };
+      const { ETag, ChecksumCRC32 } = answer;
+      // Named at the end only where the service knows of it.
+      parts[number - 1] = { PartNumber: number, ETag, ...(ChecksumCRC32 === undefined ? {} : { ChecksumCRC32 }) };
     } catch (error) {
       failed.abort(error);
     } finally {

@@ -81,6 +81,15 @@ test('a body that is cut fails instead of ending', async () => {
   await expect(buffer(body)).rejects.toThrow();
 });
 
+test('a body that stops half-way fails after the time-out', async () => {
+  const { endpoint } = await startS3((_request, response) => {
+    response.writeHead(200, { etag: '"v1"', 'content-length': '100' });
+    response.write('the first part');
+  });
+  const { body } = await codeStore(endpoint, { requestTimeoutMs: 150 }).open(ref(), never);
+  await expect(buffer(body)).rejects.toThrow('150 ms of inactivity');
+});
+
 test('a body that does not fit the checksum of the object fails', async () => {
   const { endpoint } = await startS3((_request, response) =>
     object(response, 'other bytes', { 'x-amz-checksum-crc32': 'AAAAAA==' }),

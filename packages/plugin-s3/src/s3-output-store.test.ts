@@ -18,7 +18,7 @@ const checksum = (bytes: Uint8Array) => {
 function multipart(part: (request: SeenRequest, response: ServerResponse) => boolean | Promise<boolean> = () => false) {
   return async (request: SeenRequest, response: ServerResponse) => {
     if (request.line.includes('?uploads')) xml(response, 'InitiateMultipartUploadResult', '<UploadId>u1</UploadId>');
-    else if (request.line.startsWith('POST')) xml(response, 'CompleteMultipartUploadResult', '<ETag>"done"</ETag>');
+    else if (request.line.startsWith('POST')) xml(response, 'CompleteMultipartUploadResult', '<ETag>"done-3"</ETag>');
     else if (request.line.startsWith('DELETE')) response.writeHead(204).end();
     else if (!(await part(request, response))) stored(response);
   };
@@ -125,6 +125,18 @@ test('a large file goes in parts, and is complete only then', async () => {
   expect(end?.body.toString().match(/<PartNumber>\d<\/PartNumber>/g)).toEqual(
     [1, 2, 3].map((n) => `<PartNumber>${n}</PartNumber>`),
   );
+});
+
+test('an object of other parts than were sent is not stored', async () => {
+  const { endpoint } = await startS3(async (request, response) => {
+    if (request.line.startsWith('POST') && request.line.includes('uploadId')) {
+      xml(response, 'CompleteMultipartUploadResult', '<ETag>"d41d8-0"</ETag>');
+    } else await multipart()(request, response);
+  });
+  await expect(outputStore(endpoint).put(file(Buffer.alloc(11 * MIB)))).rejects.toMatchObject({
+    code: 'NG_OUTPUT_STORE_FAILED',
+    message: 'S3 put 0 parts together, but 3 were sent.',
+  });
 });
 
 test('a part that fails is sent again; where that does not help, the upload is given up when none is under way', async () => {
