@@ -17,9 +17,10 @@ import { makeQueue, type QueueOptions } from '../support/services/queues.js';
 const never = new AbortController().signal;
 
 describe.each([
-  ['fauxqs', startFauxqs],
-  ['moto', startMoto],
-])('on the emulator %s', (_name, start) => {
+  ['fauxqs', startFauxqs, 1_048_576],
+  // Its limit is that of SQS until 2025.
+  ['moto', startMoto, 262_143],
+] as const)('on the emulator %s', (_name, start, largest) => {
   let emulator: AwsEmulator;
   let client: SQSClient;
   let serial = 0;
@@ -78,9 +79,9 @@ describe.each([
     expect(await receive(source, 2)).toMatchObject([{ body: now?.body, attempt: 2 }]);
   });
 
-  test('a body of 1 MiB arrives whole', async () => {
+  test('the largest body arrives whole', async () => {
     const { queue, source } = await make();
-    const body = JSON.stringify({ input: '✓'.repeat(349_000) });
+    const body = `"${'✓'.repeat((largest - 4) / 3)}"`;
     await queue.send(body);
     expect((await source.receive(1, never))[0]?.body).toBe(body);
   });
@@ -187,8 +188,14 @@ describe.each([
     await deliveries.find(({ body }) => body === '{')?.deadLetter('no JSON');
     await deliveries.find(({ body }) => body === 'a')?.release(0);
     const counts = { waiting: 1, inFlight: 1, delayed: 0, deadLetters: 1 };
-    expect(await source.stats?.()).toMatchObject({ ...counts, maxReceiveCount: 3, deadLettered: 1 });
     expect(await admin.inspect(never)).toMatchObject({ ...counts, name: queue.url, maxAttempts: 3 });
+    // Its counts may be some seconds old.
+    expect(await source.stats?.()).toMatchObject({
+      name: queue.name,
+      deadLetters: 1,
+      maxReceiveCount: 3,
+      deadLettered: 1,
+    });
   });
 
   test('the doctor finds the queue, and says what is wrong with one that is not there', async () => {
@@ -205,17 +212,15 @@ describe.each([
   });
 
   test('a look leaves every message where it is, and says which it used up', async () => {
-    const { queue, source, admin } = await make({ maxReceiveCount: 3 });
+    const { queue, admin } = await make({ maxReceiveCount: 2 });
     for (let i = 0; i < 13; i++) await queue.send(`job-${i}`);
-    const seen = await admin.peek('queue', 12, never);
-    expect(new Set(seen.map(({ messageId }) => messageId)).size).toBe(12);
+    const seen = await admin.peek('queue', 13, never);
+    expect(new Set(seen.map(({ messageId }) => messageId)).size).toBe(13);
     expect(seen.every(({ attempt, spent }) => attempt === 1 && spent === false)).toBe(true);
-    expect(await queue.depth()).toMatchObject({ waiting: 13, inFlight: 0 });
-    const [job] = await source.receive(1, never);
-    await job?.release(0);
-    const again = await admin.peek('queue', 13, never);
-    expect(again.filter(({ spent }) => spent).length).toBeGreaterThan(0);
-    expect(await queue.depth()).toMatchObject({ waiting: 13, inFlight: 0, deadLetters: 0 });
+    expect(await queue.depth()).toEqual({ waiting: 13, inFlight: 0, deadLetters: 0 });
+    const [again] = await admin.peek('queue', 1, never);
+    expect(again).toMatchObject({ attempt: 2, spent: true });
+    expect(await queue.depth()).toEqual({ waiting: 13, inFlight: 0, deadLetters: 0 });
   });
 
   test('no look at a queue whose messages have a single delivery', async () => {

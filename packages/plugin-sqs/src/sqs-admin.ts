@@ -11,7 +11,7 @@ import type { PeekedMessage, QueueAdmin, QueueReport } from '@nanogrid/core';
 import { type QueueFacts, readFacts } from './queue-facts.js';
 import { Receipts } from './receipts.js';
 import { entryFailure, SqsFailure } from './sqs-failure.js';
-import { copyOf, type SqsQueue, sendInput } from './sqs-queue.js';
+import { ALL_ATTRIBUTES, copyOf, type SqsQueue, sendInput } from './sqs-queue.js';
 
 /** Most messages of one receive, and of one batch that is sent. */
 const BATCH = 10;
@@ -129,8 +129,7 @@ export class SqsAdmin implements QueueAdmin {
           // A receive without a wait asks some of SQS's servers only, and may miss messages.
           WaitTimeSeconds: 1,
           VisibilityTimeout: seconds,
-          MessageSystemAttributeNames: ['All'],
-          MessageAttributeNames: ['All'],
+          ...ALL_ATTRIBUTES,
         }),
         { abortSignal },
       ),

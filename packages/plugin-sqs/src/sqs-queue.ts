@@ -1,4 +1,4 @@
-/** Requests to one SQS queue. Owns the SDK's client, and which kinds of request failed last. */
+/** Requests to one SQS queue. Owns the SDK's clients, and which kinds of request failed last. */
 
 import {
   type Message,
@@ -7,6 +7,7 @@ import {
   SQSClient,
   type SQSClientConfig,
 } from '@aws-sdk/client-sqs';
+import { defaultProvider } from '@aws-sdk/credential-provider-node';
 import { type ClientOptions, clientConfig } from '@nanogrid/aws-common';
 import { SqsFailure, sqsFailure } from './sqs-failure.js';
 
@@ -22,6 +23,15 @@ export interface SqsQueueOptions extends ClientOptions {
 
 /** A failure is told by `health` for as long as it may still be so, in milliseconds. */
 const FAILING_MS = 60_000;
+
+/**
+ * Asks a receive for everything that SQS knows of a message, and all that its sender added. The first has a newer name
+ * (MessageSystemAttributeNames); SQS keeps the old one, and it is the only one that every emulator knows.
+ */
+export const ALL_ATTRIBUTES = {
+  AttributeNames: ['All' as const],
+  MessageAttributeNames: ['All'],
+};
 
 /** Attributes of a message that its copy in another queue keeps. */
 export interface MessageCopy {
@@ -39,7 +49,8 @@ export class SqsQueue {
   readonly fifo: boolean;
   readonly #options: SqsQueueOptions;
   readonly #failures = new Map<string, { readonly failure: SqsFailure; readonly at: number }>();
-  #client: SQSClient | undefined;
+  /** One for long polls, whose answers take their time, and one for everything else. */
+  #clients: { poll?: SQSClient; other?: SQSClient } = {};
   #closed = false;
 
   constructor(options: SqsQueueOptions) {
@@ -50,19 +61,23 @@ export class SqsQueue {
   }
 
   /**
-   * Has the client do something. `action` begins the sentence of an error: `Receiving from`. Throws `SqsFailure`
-   * (`NG_QUEUE_FAILED`).
+   * Has a client do something; `kind` says which. `action` begins the sentence of an error: `Receiving from`. Throws
+   * `SqsFailure` (`NG_QUEUE_FAILED`).
    */
-  async request<T>(action: string, work: (client: SQSClient) => Promise<T>): Promise<T> {
+  async request<T>(
+    action: string,
+    work: (client: SQSClient) => Promise<T>,
+    kind: 'poll' | 'other' = 'other',
+  ): Promise<T> {
     if (this.#closed) throw new SqsFailure('unavailable', `${action} ${this.name}: the client is closed.`, {});
     try {
-      const value = await work(this.#connect());
+      const value = await work(this.#connect(kind));
       this.#failures.delete(action);
       return value;
     } catch (error) {
       const failure = error instanceof SqsFailure ? error : sqsFailure(error, this.context(action));
       if (failure.kind !== 'receipt') this.#failures.set(action, { failure, at: performance.now() });
-      // Credentials are read once by each client; those that were refused may have been replaced.
+      // A client reads its credentials once; those that were refused may have been replaced.
       if (failure.kind === 'credentials') this.#disconnect();
       throw failure;
     }
@@ -94,23 +109,30 @@ export class SqsQueue {
     this.#disconnect();
   }
 
-  #connect(): SQSClient {
+  #connect(kind: 'poll' | 'other'): SQSClient {
+    const known = this.#clients[kind];
+    if (known !== undefined) return known;
     const { waitMs, maxAttempts = 1, endpoint } = this.#options;
     const config: SQSClientConfig = {
-      ...clientConfig(this.#options, waitMs),
+      ...clientConfig(this.#options, kind === 'poll' ? waitMs : 0),
       maxAttempts,
       // Otherwise requests would go to the host of the queue's URL.
       useQueueUrlAsEndpoint: endpoint === undefined,
+      // The SDK would remember what it read of the shared files for as long as the process lives.
+      credentials: defaultProvider({ ignoreCache: true }),
     };
-    this.#client ??= new SQSClient(config);
-    return this.#client;
+    const client = new SQSClient(config);
+    this.#clients[kind] = client;
+    return client;
   }
 
   #disconnect(): void {
-    const client = this.#client;
-    this.#client = undefined;
-    // Requests that are under way with it may still succeed, unless everything ends.
-    if (this.#closed) client?.destroy();
+    const { poll, other } = this.#clients;
+    this.#clients = {};
+    // Requests that are under way with them may still succeed, unless everything ends.
+    if (!this.#closed) return;
+    poll?.destroy();
+    other?.destroy();
   }
 }
 

@@ -1,7 +1,7 @@
 /** An SQS whose answers a test chooses, over a real connection: for what no emulator answers. Owns the socket and what was asked. */
 
 import { createHash } from 'node:crypto';
-import { createServer } from 'node:http';
+import { createServer, type IncomingHttpHeaders } from 'node:http';
 import type { AddressInfo } from 'node:net';
 import { json } from 'node:stream/consumers';
 import type { Message } from '@aws-sdk/client-sqs';
@@ -12,6 +12,8 @@ import { SqsQueue, type SqsQueueOptions } from './sqs-queue.js';
 /** What is answered: a document, or an error. Undefined: an empty document. */
 export type Answer = object | { readonly status: number; readonly code: string; readonly message?: string } | undefined;
 
+type Answering = (input: Record<string, unknown>, headers: IncomingHttpHeaders) => Answer | Promise<Answer>;
+
 export interface SqsServer {
   readonly endpoint: string;
   /** `Operation` and its input, in the order they came. */
@@ -19,7 +21,7 @@ export interface SqsServer {
   /** Inputs of one operation. */
   inputs(operation: string): Record<string, unknown>[];
   /** Answers an operation from now on. */
-  answer(operation: string, answer: (input: Record<string, unknown>) => Answer | Promise<Answer>): void;
+  answer(operation: string, answer: Answering): void;
   /** A queue at this server. */
   queue(options?: Partial<SqsQueueOptions>): SqsQueue;
 }
@@ -39,12 +41,12 @@ export function stubCredentials(): void {
 export async function startSqs(): Promise<SqsServer> {
   stubCredentials();
   const asked: { operation: string; input: Record<string, unknown> }[] = [];
-  const answers = new Map<string, (input: Record<string, unknown>) => Answer | Promise<Answer>>();
+  const answers = new Map<string, Answering>();
   const server = createServer(async (incoming, outgoing) => {
     const operation = String(incoming.headers['x-amz-target']).split('.')[1] ?? '';
     const input = (await json(incoming)) as Record<string, unknown>;
     asked.push({ operation, input });
-    const answer = await answers.get(operation)?.(input);
+    const answer = await answers.get(operation)?.(input, incoming.headers);
     const type = { 'content-type': 'application/x-amz-json-1.0' };
     if (answer !== undefined && 'status' in answer) {
       const { status, code, message = 'no' } = answer as { status: number; code: string; message?: string };

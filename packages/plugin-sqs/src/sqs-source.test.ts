@@ -45,7 +45,7 @@ test('asks for what it may take, with a long poll and its own visibility', async
       MaxNumberOfMessages: 7,
       WaitTimeSeconds: 20,
       VisibilityTimeout: 300,
-      MessageSystemAttributeNames: ['All'],
+      AttributeNames: ['All'],
       MessageAttributeNames: ['All'],
     },
   ]);

@@ -1,13 +1,13 @@
 /** Receives jobs from an SQS queue. Owns the receive that is under way, and counts of what was given up. */
 
 import { randomUUID } from 'node:crypto';
-import { type Message, ReceiveMessageCommand } from '@aws-sdk/client-sqs';
+import { type Message, ReceiveMessageCommand, type SQSClient } from '@aws-sdk/client-sqs';
 import type { Delivery, JobSource, Logger } from '@nanogrid/core';
 import { type Facts, type QueueFacts, readFacts } from './queue-facts.js';
 import { Receipts } from './receipts.js';
 import { type DeadLetters, type DeliveryContext, SqsDelivery } from './sqs-delivery.js';
 import { SqsFailure } from './sqs-failure.js';
-import { type SqsQueue, sendCopy } from './sqs-queue.js';
+import { ALL_ATTRIBUTES, type SqsQueue, sendCopy } from './sqs-queue.js';
 
 /** How old the redrive policy may be that deliveries go by, in milliseconds. */
 const POLICY_AGE_MS = 60_000;
@@ -94,22 +94,18 @@ export class SqsSource implements JobSource {
     const { queue, waitMs, now } = this.#options;
     if (this.#attempt !== undefined && now() - this.#attempt.at > ATTEMPT_AGE_MS) this.#attempt = undefined;
     if (queue.fifo) this.#attempt ??= { id: randomUUID(), at: now() };
-    const { Messages = [] } = await queue.request('Receiving from', (client) =>
-      client.send(
-        new ReceiveMessageCommand({
-          QueueUrl: queue.url,
-          // One at a time keeps a group's order by itself: SQS holds the rest of the group back meanwhile, also when
-          // this one is tried again later, and no message of the group spends a delivery on waiting for it.
-          MaxNumberOfMessages: queue.fifo ? 1 : max,
-          WaitTimeSeconds: Math.ceil(waitMs / 1_000),
-          VisibilityTimeout: this.visibilityMs / 1_000,
-          MessageSystemAttributeNames: ['All'],
-          MessageAttributeNames: ['All'],
-          ...(this.#attempt === undefined ? {} : { ReceiveRequestAttemptId: this.#attempt.id }),
-        }),
-        { abortSignal },
-      ),
-    );
+    const command = new ReceiveMessageCommand({
+      QueueUrl: queue.url,
+      // One at a time keeps a group's order by itself: SQS holds the rest of the group back meanwhile, also when this one
+      // is tried again later, and no message of the group spends a delivery on waiting for it.
+      MaxNumberOfMessages: queue.fifo ? 1 : max,
+      WaitTimeSeconds: Math.ceil(waitMs / 1_000),
+      VisibilityTimeout: this.visibilityMs / 1_000,
+      ...ALL_ATTRIBUTES,
+      ...(this.#attempt === undefined ? {} : { ReceiveRequestAttemptId: this.#attempt.id }),
+    });
+    const receive = (client: SQSClient) => client.send(command, { abortSignal });
+    const { Messages = [] } = await queue.request('Receiving from', receive, 'poll');
     this.#attempt = undefined;
     return Messages;
   }

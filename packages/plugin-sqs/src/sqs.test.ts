@@ -1,8 +1,8 @@
-import { mkdtemp, rm } from 'node:fs/promises';
+import { mkdtemp, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { createGuardedHooks, createPluginHost, loadConfig, silentLogger } from '@nanogrid/core';
-import { describe, expect, onTestFinished, test } from 'vitest';
+import { describe, expect, onTestFinished, test, vi } from 'vitest';
 import sqs from './index.js';
 import { type Answer, attributes, DEAD_URL, QUEUE_URL, startSqs, stubCredentials } from './sqs-server.test.util.js';
 
@@ -93,6 +93,36 @@ describe('an error says what was tried, what was answered and what to change:', 
     server.answer('ReceiveMessage', () => ({}));
     expect(await source.receive(1, never)).toEqual([]);
     expect(await host.health()).toMatchObject([{ healthy: true }]);
+  });
+
+  test('credentials of a file that were replaced are read again', async () => {
+    const server = await startSqs();
+    const folder = await mkdtemp(join(tmpdir(), 'nanogrid-sqs-'));
+    onTestFinished(() => rm(folder, { recursive: true, force: true }));
+    const file = join(folder, 'credentials');
+    for (const name of ['AWS_ACCESS_KEY_ID', 'AWS_SECRET_ACCESS_KEY']) vi.stubEnv(name, undefined);
+    vi.stubEnv('AWS_SHARED_CREDENTIALS_FILE', file);
+    vi.stubEnv('AWS_CONFIG_FILE', join(folder, 'config'));
+    const write = (key: string) =>
+      writeFile(
+        file,
+        `[default]
+aws_access_key_id = ${key}
+aws_secret_access_key = secret
+`,
+      );
+    const keys: (string | undefined)[] = [];
+    server.answer('GetQueueAttributes', (_input, { authorization = '' }) => {
+      keys.push(/Credential=(\w+)/.exec(authorization)?.[1]);
+      return keys.at(-1) === 'NEW' ? attributes() : { status: 403, code: 'ExpiredToken' };
+    });
+    await write('OLD');
+    const host = await makeHost({ queueUrl: QUEUE_URL, endpoint: server.endpoint, waitMs: 0 });
+    const source = host.require('source');
+    await expect(source.receive(1, never)).rejects.toThrow('ExpiredToken');
+    await write('NEW');
+    expect(await source.receive(1, never)).toEqual([]);
+    expect(keys).toEqual(['OLD', 'NEW']);
   });
 
   test('nobody there', async () => {

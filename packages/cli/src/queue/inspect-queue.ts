@@ -51,7 +51,7 @@ function toLines({ name, waiting, delayed, inFlight, oldestAgeMs, deadLetters, m
     `waiting       ${waiting}${oldest}`,
     `delayed       ${delayed}`,
     `in flight     ${inFlight}`,
-    `dead letters  ${dead}${maxAttempts === undefined ? '' : `, from delivery ${maxAttempts} on`}`,
+    `dead letters  ${dead}${maxAttempts === undefined ? '' : ` (after ${maxAttempts} ${maxAttempts === 1 ? 'delivery' : 'deliveries'})`}`,
   ];
 }
 
