@@ -24,6 +24,8 @@ const LARGEST_BATCH = 10;
 const SETTLEMENTS = 64;
 /** How long killed jobs may take to be handed back. */
 const HAND_BACK_MS = 10_000;
+/** How long the receive under way is given to return what was just handed back, which is the first thing it finds. */
+const LAST_RECEIVE_MS = 500;
 
 export interface WorkerLoopOptions {
   readonly source: JobSource;
@@ -127,6 +129,8 @@ export class WorkerLoop {
       giveUp.abort(new Error('the worker stops'));
       // Not the loop: a source that does not end its wait now may never do so.
       await within(settled(), HAND_BACK_MS);
+      // What came back to this worker itself would stay invisible here, where nobody takes it: it is handed back again.
+      await within(this.#loop.then(settled), LAST_RECEIVE_MS);
     }
     this.#heartbeat.stop();
     this.#become('stopped');
