@@ -7,7 +7,6 @@
  */
 
 import { setMaxListeners } from 'node:events';
-import { setImmediate as nextTurn } from 'node:timers/promises';
 import { backoffMs } from '../concurrency/backoff.js';
 import { Budget } from '../concurrency/budget.js';
 import { sleep } from '../concurrency/sleep.js';
@@ -156,7 +155,7 @@ export class WorkerLoop {
           place = undefined;
         }
         // The jobs first: what they do until they wait for something comes before the next look into the queue.
-        if (deliveries.length > 0) await nextTurn();
+        if (deliveries.length > 0) await new Promise((resolve) => setImmediate(resolve));
       } catch (error) {
         if (signal.aborted) break;
         this.#receiveFailure = NanoGridError.from(error, 'NG_QUEUE_FAILED');
