@@ -1,4 +1,4 @@
-/** Makes sure of the programs that the tests start as services: redis-server, and openssl for its certificate. Owns no state. */
+/** Makes sure of the programs that the tests start beside the worker: redis-server, openssl for its certificate, systemd-notify. Owns no state. */
 
 import { existsSync } from 'node:fs';
 import { tmpdir } from 'node:os';
@@ -9,7 +9,7 @@ import { runLogged } from './run-logged.mjs';
 import { SetUpError } from './set-up-error.mjs';
 
 /** Program to the Debian package that has it. */
-const PROGRAMS = { 'redis-server': 'redis-server', openssl: 'openssl' };
+const PROGRAMS = { 'redis-server': 'redis-server', openssl: 'openssl', 'systemd-notify': 'systemd' };
 
 /**
  * Installs what is missing, as root with apt-get. Throws `SetUpError` with what a person must do where that takes one.
