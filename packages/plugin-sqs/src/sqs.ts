@@ -65,7 +65,7 @@ export const sqs = definePlugin({
     const source = new SqsSource({ ...options, queue, facts, log: host.log, now: () => performance.now() });
     host.provide('source', source);
     // An operator's few requests are tried again by the client itself.
-    const asked = new SqsQueue({ ...options, optionSource, maxAttempts: 3 });
+    const asked = new SqsQueue({ ...options, optionSource, tries: 3 });
     host.provide('queueAdmin', new SqsAdmin(asked, new QueueFacts(asked)));
     host.diagnostic({ name: 'SQS queue', run: () => diagnoseQueue(asked, new QueueFacts(asked)) });
     host.lifecycle({
