@@ -19,7 +19,8 @@ import { type RedisServer, startRedis } from '../support/services/redis-server.j
 import { listenForResults, type ResultListener } from '../support/services/result-listener.js';
 
 const EXAMPLE = fileURLToPath(new URL('../../examples/aws-worker/', import.meta.url));
-const NANOGRID: readonly [string, ...string[]] = [join('node_modules', '.bin', 'nanogrid')];
+const BIN = fileURLToPath(new URL('../../packages/cli/dist/bin.js', import.meta.url));
+const NANOGRID: readonly [string, ...string[]] = [process.execPath, BIN];
 const NPX: readonly [string, ...string[]] = ['npx', '--no', 'nanogrid'];
 const PASSWORD = 'hush-redis-password';
 
