@@ -34,6 +34,7 @@ export interface CrashReport {
 
 const SWEEP_MS = 10_000;
 const LAST_JOBS_MS = 120_000;
+const LAST_MESSAGES_MS = 30_000;
 
 /** `chains` run at once; each kills one worker at each stage, `rounds` times. */
 export async function crashCampaign({
@@ -167,6 +168,10 @@ async function runChain(
     if (dead !== undefined) sweeps.push(watchSweep(chain, dead, tally));
     await chain.results.all(chain.ids, LAST_JOBS_MS);
     await Promise.all(sweeps);
+    // A job that was published before its worker died comes once more, and its message is deleted then.
+    const left = async () => Object.values(await chain.queue.depth()).reduce((sum, count) => sum + count, 0);
+    for (const end = performance.now() + LAST_MESSAGES_MS; (await left()) > 0 && performance.now() < end; )
+      await sleep(200);
     const exitCode = await last.stop();
     if (exitCode !== 0) throw new Error(`the last worker ended with ${exitCode}`);
   } finally {
