@@ -75,6 +75,15 @@ run() {
 # payload JSON: the body of a run of function $id
 payload() { jq -cn --arg id "$id" --argjson payload "$1" '{function_id: $id, payload: $payload}'; }
 
+# wait_for JOB: until it has ended, two minutes at most; leaves what is known of it in $status and $body.
+wait_for() {
+  for _ in $(seq 240); do
+    call GET "/status/$1"
+    [[ $(jq -r '.status? // empty' 2> /dev/null <<< "$body") =~ ^(pending|running)$ ]] || break
+    sleep 0.5
+  done
+}
+
 clean_up() {
   for id in "${registered[@]}"; do call DELETE "/functions/$id"; done
 }
@@ -83,6 +92,7 @@ trap 'exit 130' INT TERM
 
 call GET /health
 check 'health' 200 '.status == "healthy"'
+[ "$failed" = 0 ] || { echo "Nothing else is tried: is this the address of a healthy controller? $BASE_URL"; exit 1; }
 call GET /openapi.json
 check 'the API describes itself' 200 '.openapi and .paths["/run"]'
 
@@ -115,11 +125,7 @@ check 'asynchronously: accepted at once' 202 '.status == "pending" and .job_id a
 job=$(jq -r '.job_id' <<< "$body")
 call GET "/status/$job"
 check 'its status is known at once' 200 '.status | IN("pending", "running", "completed")'
-for _ in $(seq 240); do
-  call GET "/status/$job"
-  [ "$(jq -r '.status' <<< "$body")" != completed ] || break
-  sleep 0.5
-done
+wait_for "$job"
 check 'and its result later' 200 '.status == "completed" and .result.seconds == 2'
 call POST "/jobs/$job/cancel"
 check 'a job that has ended cannot be taken back' 409 '.error.code == "CONFLICT"'
@@ -127,11 +133,7 @@ run "$(payload '{"seconds": 300}')" -H 'X-Async: true'
 job=$(jq -r '.job_id' <<< "$body")
 call POST "/jobs/$job/cancel"
 check 'a job is taken back' 202 ".job_id == \"$job\""
-for _ in $(seq 240); do
-  call GET "/status/$job"
-  [ "$(jq -r '.status' <<< "$body")" != failed ] || break
-  sleep 0.5
-done
+wait_for "$job"
 check 'and says so' 200 '.status == "failed" and .error_code == "NG_CANCELLED"'
 
 upload resize

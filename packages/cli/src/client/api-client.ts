@@ -110,12 +110,7 @@ export class ApiClient {
     if (code !== undefined && Object.hasOwn(ERROR_CODES, code)) {
       return new NanoGridError(code as ErrorCode, message, options());
     }
-    if (status === 404)
-      return new NanoGridError(
-        'NG_NOT_FOUND',
-        sentence,
-        options('nanogrid functions ls shows the functions that there are.'),
-      );
+    if (status === 404) return new NanoGridError('NG_NOT_FOUND', sentence, options());
     if (status === 429 || status >= 500) {
       const after = headers['retry-after'];
       const fallback = after === undefined ? `curl ${this.server}/health says what fails.` : `Try again in ${after} s.`;

@@ -14,6 +14,8 @@ export interface ConnectionOptions {
 export interface Connection {
   readonly server: URL;
   readonly apiKey: string | undefined;
+  /** Whether the key crosses a network unencrypted. */
+  readonly inTheOpen: boolean;
 }
 
 /** What `nanogrid dev` serves unless told otherwise. */
@@ -37,12 +39,8 @@ export async function findConnection(options: ConnectionOptions, { env }: Pick<I
       hint: 'Give the key as nanogrid keys create printed it, without blanks or line ends.',
     });
   }
-  if (apiKey !== undefined && server.protocol === 'http:' && !isLoopback(server.hostname)) {
-    throw new NanoGridError('NG_USAGE', `The key would cross the network in the open to ${server.origin}.`, {
-      hint: 'Put TLS before the controller and use https://, or tunnel to it (ssh -L 3000:localhost:3000 HOST).',
-    });
-  }
-  return { server, apiKey };
+  const inTheOpen = apiKey !== undefined && server.protocol === 'http:' && !isLoopback(server.hostname);
+  return { server, apiKey, inTheOpen };
 }
 
 /** The address, which may have a path before the API's own. */

@@ -12,7 +12,12 @@ export function addConnectionOptions(command: Command): Command {
     .option('--profile <name>', 'profile to take both from; default: NANOGRID_PROFILE, the first that was set');
 }
 
-/** Throws as `findConnection` does. */
-export async function openApi({ io }: Invocation, options: ConnectionOptions): Promise<ApiClient> {
-  return new ApiClient(await findConnection(options, io), io.interruption.signal);
+/** Says so where the key could be read on its way. Throws as `findConnection` does. */
+export async function openApi({ io, ui }: Invocation, options: ConnectionOptions): Promise<ApiClient> {
+  const connection = await findConnection(options, io);
+  if (connection.inTheOpen) {
+    const { origin } = connection.server;
+    ui.note(ui.style.dim(`The API key crosses the network in the open to ${origin}; https:// would protect it.`));
+  }
+  return new ApiClient(connection, io.interruption.signal);
 }
