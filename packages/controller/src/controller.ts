@@ -97,6 +97,10 @@ export class Controller {
       hooks: createHooks(),
       log: this.#log,
       env,
+      sources: loaded.sources,
+      runtimeName: (asked) => loaded.runtimeRegistry.find(asked)?.runtime.name,
+      // It asks and submits: what a worker left in an outbox stays that worker's.
+      role: 'client',
       plugins: loaded.plugins.filter(({ provides = [] }) => provides.some((service) => SERVICES.includes(service))),
     });
     this.#plugins = plugins;
