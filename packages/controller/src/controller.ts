@@ -97,6 +97,8 @@ export class Controller {
       hooks: createHooks(),
       log: this.#log,
       env,
+      role: 'controller',
+      sources: loaded.sources,
       plugins: loaded.plugins.filter(({ provides = [] }) => provides.some((service) => SERVICES.includes(service))),
     });
     this.#plugins = plugins;
