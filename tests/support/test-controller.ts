@@ -21,6 +21,13 @@ export async function startTestController({ dataDir, runtimes, settings, code = 
   await controller.start();
   const { address } = controller;
 
+  return { controller, address, ...apiAt(address), close: () => controller.stop() };
+}
+
+export type TestController = Awaited<ReturnType<typeof startTestController>>;
+
+/** Requests to a controller. */
+export function apiAt(address: string) {
   async function call(method: string, path: string, body?: unknown, headers: Record<string, string> = {}) {
     const response = await fetch(address + path, {
       method,
@@ -47,7 +54,5 @@ export async function startTestController({ dataDir, runtimes, settings, code = 
     return { status: response.status, answer: (await response.json()) as any };
   }
 
-  return { controller, address, call, upload, close: () => controller.stop() };
+  return { call, upload };
 }
-
-export type TestController = Awaited<ReturnType<typeof startTestController>>;

@@ -97,8 +97,9 @@ export class Controller {
       hooks: createHooks(),
       log: this.#log,
       env,
-      role: 'controller',
       sources: loaded.sources,
+      runtimeName: (asked) => loaded.runtimeRegistry.find(asked)?.runtime.name,
+      role: 'controller',
       plugins: loaded.plugins.filter(({ provides = [] }) => provides.some((service) => SERVICES.includes(service))),
     });
     this.#plugins = plugins;

@@ -72,7 +72,8 @@ export class DynamoRegistry implements FunctionRegistry {
       ReturnValues: 'ALL_OLD',
     });
     const { Attributes } = await this.#table.request('Deleting a function from', (client) => client.send(command));
-    return Attributes !== undefined;
+    // An emulator answers with an empty item where there was none.
+    return Attributes?.functionId !== undefined;
   }
 
   async #item(functionId: string): Promise<Item | undefined> {

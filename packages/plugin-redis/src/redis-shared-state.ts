@@ -74,7 +74,7 @@ export class RedisSharedState implements SharedState {
   publish(name: string, message: string): Promise<void> {
     return this.#attempt(name, async (channel) => {
       checkSharedValue(message);
-      await this.#call('Telling the others by', (client) => client.publish(channel, message));
+      await runScript(this.#link, 'Telling the others by', 'ngTell', [channel], [message], true);
     });
   }
 

@@ -58,6 +58,12 @@ if present ~= (ARGV[3] or false) then return 0 end
 redis.call('SET', KEYS[1], ARGV[1], 'PX', ARGV[2])
 return 1`,
 
+  /**
+   * KEYS: channel. ARGV: message. A script, so that a cluster has one server tell all of a channel: the messages of
+   * several overtake each other.
+   */
+  ngTell: `return redis.call('PUBLISH', KEYS[1], ARGV[1])`,
+
   /** KEYS: shared value. ARGV: what is added, TTL in ms. The sum as a text, or nothing where the value is no number. */
   ngIncrement: `local isNew = redis.call('EXISTS', KEYS[1]) == 0
 local sum = redis.pcall('INCRBYFLOAT', KEYS[1], ARGV[1])
