@@ -22,6 +22,8 @@ export class RedisSharedState implements SharedState {
   readonly #link: RedisLink;
   readonly #subscriber: Subscriber;
   readonly #listeners = new Map<string, Set<Listening>>();
+  /** Listeners are to be told that they may have missed something. */
+  #owed = false;
 
   constructor(link: RedisLink, subscriber: Subscriber) {
     this.#link = link;
@@ -32,6 +34,7 @@ export class RedisSharedState implements SharedState {
       },
       ready: () => void this.#listenAgain(),
     });
+    link.onUp(() => this.#tellMissed());
   }
 
   get(name: string): Promise<string | undefined> {
@@ -122,7 +125,15 @@ export class RedisSharedState implements SharedState {
       // The next connection comes here again.
       return;
     }
-    for (const name of names) for (const { missed } of this.#listeners.get(name) ?? []) missed?.();
+    this.#owed = true;
+    this.#tellMissed();
+  }
+
+  /** Not before both connections stand: whoever is told will ask what was missed. */
+  #tellMissed(): void {
+    if (!this.#owed || !this.#link.isUp) return;
+    this.#owed = false;
+    for (const listenings of [...this.#listeners.values()]) for (const { missed } of [...listenings]) missed?.();
   }
 
   async #attempt<T>(name: string, work: (key: string) => Promise<T>): Promise<T> {

@@ -35,12 +35,12 @@ test('an archive is stored under its key, whole', async () => {
 test('a large one is sent in parts', async () => {
   const archive = randomBytes(11 * MIB);
   const { endpoint, seen, lines } = await startS3(({ line }, response) => {
-    if (line.endsWith('?uploads')) return xml(response, 'InitiateMultipartUploadResult', '<UploadId>u1</UploadId>');
+    if (line.endsWith('?uploads=')) return xml(response, 'InitiateMultipartUploadResult', '<UploadId>u1</UploadId>');
     if (line.startsWith('POST')) return xml(response, 'CompleteMultipartUploadResult', '<ETag>"x-3"</ETag>');
     response.writeHead(200, { etag: '"part"' }).end();
   });
   await uploads(endpoint).put(KEY, bodyOf(archive), archive.length, never);
-  expect(lines().at(0)).toBe(`POST /code/${KEY}?uploads`);
+  expect(lines().at(0)).toBe(`POST /code/${KEY}?uploads=`);
   expect(lines().at(-1)).toBe(`POST /code/${KEY}?uploadId=u1`);
   const parts = seen.filter(({ line }) => line.startsWith('PUT'));
   const inOrder = parts.sort((a, b) => (a.line < b.line ? -1 : 1)).map(({ body }) => body);
@@ -66,7 +66,7 @@ describe('leaves no object', () => {
   test('of an upload that is given up half-way: its parts are dropped', async () => {
     const giveUp = new AbortController();
     const { endpoint, lines } = await startS3(({ line }, response) => {
-      if (line.endsWith('?uploads')) return xml(response, 'InitiateMultipartUploadResult', '<UploadId>u1</UploadId>');
+      if (line.endsWith('?uploads=')) return xml(response, 'InitiateMultipartUploadResult', '<UploadId>u1</UploadId>');
       // No part is ever answered.
       if (line.startsWith('PUT')) return giveUp.abort(new Error('enough'));
       response.writeHead(204).end();

@@ -1,8 +1,19 @@
+import { createHash } from 'node:crypto';
 import { expect, test } from 'vitest';
 import { LARGEST_MESSAGE, SqsJobSink } from './sqs-job-sink.js';
-import { QUEUE_URL, startSqs } from './sqs-server.test.util.js';
+import { QUEUE_URL, startSqs as startServer } from './sqs-server.test.util.js';
 
 const job = { jobId: 'job-1', functionId: 'fn-1' };
+/** Takes every message. */
+async function startSqs() {
+  const server = await startServer();
+  server.answer('SendMessage', ({ MessageBody }) => ({
+    MessageId: 'id-1',
+    MD5OfMessageBody: createHash('md5').update(String(MessageBody)).digest('hex'),
+  }));
+  return server;
+}
+
 const body = '{"job_id":"job-1","payload":"hällo 🎈"}';
 
 test('a job is sent as it is; a FIFO queue orders it by function and takes it once', async () => {
