@@ -7,6 +7,7 @@ import { afterAll, beforeAll, describe, expect, onTestFinished, test } from 'vit
 import { makeFolder, makeStore } from '../support/redis-store.js';
 import { type RedisServer, startRedis } from '../support/services/redis-server.js';
 import { type RedisCluster, startRedisCluster } from '../support/services/redis-topologies.js';
+import { startTcpFaultProxy } from '../support/services/tcp-fault-proxy.js';
 
 /** As many processes' stores as are asked for, which share one place. */
 type MakeStores = (count: number) => Promise<SharedState[]>;
@@ -172,6 +173,40 @@ describe('a Redis that goes away', () => {
     await expect
       .poll(() => shared.publish('cancel', 'again').then(() => heard.length, String), { timeout: 20_000 })
       .toBe(1);
+  });
+
+  test('is asked what was missed only when it can be asked: both connections stand', async () => {
+    await using proxy = await startTcpFaultProxy(server);
+    // Longer than the test: nothing gives up a connection that hangs.
+    const results = await makeStore(proxy, { connection: { commandTimeoutMs: 20_000 } });
+    const { shared } = results;
+    const asked: (string | undefined)[] = [];
+    await shared.set('note', 'missed', 60_000);
+    await shared.subscribe(
+      'both',
+      () => {},
+      () => void shared.get('note').then((note) => asked.push(note), String),
+    );
+    await expect.poll(() => asked.length).toBe(1);
+    // The first is the one for commands, the second listens. The first is cut, and the next one in its place hangs.
+    const seen = new Set<number>();
+    let cut = 1;
+    await proxy.fail(({ connection }) => {
+      seen.add(connection);
+      if (connection <= cut) return { kind: 'refuse' };
+      return connection === 3 ? { kind: 'hang' } : undefined;
+    });
+    await results.health().catch(() => {});
+    await expect.poll(() => seen.has(3), { timeout: 10_000 }).toBe(true);
+    cut = 2;
+    await shared.subscribe('other', () => {});
+    const admin = new Redis({ host: server.host, port: server.port });
+    onTestFinished(() => admin.disconnect());
+    const listening = async () => (await admin.pubsub('NUMSUB', 'ng:other'))[1];
+    await expect.poll(listening, { timeout: 10_000 }).toBe(1);
+    expect(asked).toHaveLength(1);
+    await proxy.clear();
+    await expect.poll(() => asked, { timeout: 10_000 }).toEqual(['missed', 'missed']);
   });
 
   test('is no reason not to listen: what is told once it is there is heard', async () => {

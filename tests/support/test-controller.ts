@@ -26,17 +26,28 @@ export async function startTestController({ dataDir, runtimes, settings, code = 
 
 export type TestController = Awaited<ReturnType<typeof startTestController>>;
 
+export interface ApiAnswer {
+  readonly status: number;
+  readonly headers: { get(name: string): string | null };
+  // biome-ignore lint/suspicious/noExplicitAny: whatever the API answered
+  readonly answer: any;
+}
+
 /** Requests to a controller. */
 export function apiAt(address: string) {
-  async function call(method: string, path: string, body?: unknown, headers: Record<string, string> = {}) {
+  async function call(
+    method: string,
+    path: string,
+    body?: unknown,
+    headers: Record<string, string> = {},
+  ): Promise<ApiAnswer> {
     const response = await fetch(address + path, {
       method,
       ...(body === undefined ? {} : { body: typeof body === 'string' ? body : JSON.stringify(body) }),
       headers: { ...(body === undefined ? {} : { 'content-type': 'application/json' }), ...headers },
     });
     const text = await response.text();
-    // biome-ignore lint/suspicious/noExplicitAny: whatever the API answered
-    const answer: any = text === '' ? undefined : JSON.parse(text);
+    const answer = text === '' ? undefined : JSON.parse(text);
     return { status: response.status, headers: response.headers, answer };
   }
 
