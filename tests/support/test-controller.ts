@@ -21,15 +21,33 @@ export async function startTestController({ dataDir, runtimes, settings, code = 
   await controller.start();
   const { address } = controller;
 
-  async function call(method: string, path: string, body?: unknown, headers: Record<string, string> = {}) {
+  return { controller, address, ...apiAt(address), close: () => controller.stop() };
+}
+
+export type TestController = Awaited<ReturnType<typeof startTestController>>;
+
+export interface ApiAnswer {
+  readonly status: number;
+  readonly headers: { get(name: string): string | null };
+  // biome-ignore lint/suspicious/noExplicitAny: whatever the API answered
+  readonly answer: any;
+}
+
+/** Requests to a controller. */
+export function apiAt(address: string) {
+  async function call(
+    method: string,
+    path: string,
+    body?: unknown,
+    headers: Record<string, string> = {},
+  ): Promise<ApiAnswer> {
     const response = await fetch(address + path, {
       method,
       ...(body === undefined ? {} : { body: typeof body === 'string' ? body : JSON.stringify(body) }),
       headers: { ...(body === undefined ? {} : { 'content-type': 'application/json' }), ...headers },
     });
     const text = await response.text();
-    // biome-ignore lint/suspicious/noExplicitAny: whatever the API answered
-    const answer: any = text === '' ? undefined : JSON.parse(text);
+    const answer = text === '' ? undefined : JSON.parse(text);
     return { status: response.status, headers: response.headers, answer };
   }
 
@@ -47,7 +65,5 @@ export async function startTestController({ dataDir, runtimes, settings, code = 
     return { status: response.status, answer: (await response.json()) as any };
   }
 
-  return { controller, address, call, upload, close: () => controller.stop() };
+  return { call, upload };
 }
-
-export type TestController = Awaited<ReturnType<typeof startTestController>>;

@@ -54,6 +54,8 @@ export interface ErrorAnswer {
   };
 }
 
+/** Faults of the user's that HTTP has a status of its own for. */
+const TOO_LARGE: readonly string[] = ['NG_ARCHIVE_TOO_LARGE', 'NG_MESSAGE_TOO_LARGE'];
 /** How long a client should leave a service alone that fails, in seconds. */
 const RETRY_AFTER_S = 5;
 
@@ -73,7 +75,7 @@ export function errorAnswer(error: unknown): ErrorAnswer {
 function platformAnswer({ code, message, hint, side, retryable }: NanoGridError): ErrorAnswer {
   const more = hint === undefined ? {} : { hint };
   if (side === 'user') {
-    const status = code === 'NG_ARCHIVE_TOO_LARGE' ? 413 : 400;
+    const status = TOO_LARGE.includes(code) ? 413 : 400;
     return { status, retryAfterS: undefined, body: { error: { code, message, ...more } } };
   }
   const told = 'A service that is needed for this cannot be used now; the log says why.';

@@ -99,8 +99,7 @@ export class Controller {
       env,
       sources: loaded.sources,
       runtimeName: (asked) => loaded.runtimeRegistry.find(asked)?.runtime.name,
-      // It asks and submits: what a worker left in an outbox stays that worker's.
-      role: 'client',
+      role: 'controller',
       plugins: loaded.plugins.filter(({ provides = [] }) => provides.some((service) => SERVICES.includes(service))),
     });
     this.#plugins = plugins;

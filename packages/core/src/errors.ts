@@ -34,6 +34,7 @@ export const ERROR_CODES = {
   NG_ARCHIVE_BROKEN: user,
   // The message is no valid job: reported as `ERROR`.
   NG_MESSAGE_INVALID: user,
+  NG_MESSAGE_TOO_LARGE: user,
   NG_BUCKET_NOT_ALLOWED: user,
   // Platform trouble: the job is kept and tried again.
   NG_RUNTIME_UNKNOWN: retry,

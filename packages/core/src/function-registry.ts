@@ -76,6 +76,9 @@ export interface SharedState {
   delete(key: string): Promise<void>;
   /** Tells all who listen now; at most once, to each. */
   publish(channel: string, message: string): Promise<void>;
-  /** Listens until the returned function is called. What was told while the connection was down is missed. */
-  subscribe(channel: string, listener: (message: string) => void): Promise<() => Promise<void>>;
+  /**
+   * Listens until the returned function is called. What was told while the connection was down is missed; `missed` is
+   * called when that may have been so, as soon as it is over. Does not throw where there is no connection yet.
+   */
+  subscribe(channel: string, listener: (message: string) => void, missed?: () => void): Promise<() => Promise<void>>;
 }

@@ -81,6 +81,7 @@ export type {
   WarmShim,
 } from './runtime/runtime.js';
 export { RuntimeRegistry } from './runtime/runtime-registry.js';
+export { checkSharedName, checkSharedValue } from './shared-name.js';
 export { requestCancellation } from './source/cancellations.js';
 export { type DecodedMessage, decodeMessage } from './source/decode-message.js';
 export { environmentFault } from './source/environment-fault.js';

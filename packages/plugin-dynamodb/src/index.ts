@@ -1,3 +1,3 @@
 /** The public entry point of `@nanogrid/plugin-dynamodb`. */
 
-export {};
+export { dynamodb, dynamodb as default } from './dynamodb.js';

@@ -1,6 +1,6 @@
 /** Small values that the processes of this machine share, and what they tell each other. Owns the list of who listens in this process. */
 
-import { NanoGridError, type SharedState } from '@nanogrid/core';
+import { checkSharedName, checkSharedValue, NanoGridError, type SharedState } from '@nanogrid/core';
 import { type Clock, systemClock } from './clock.js';
 import type { LocalDatabase } from './database.js';
 import { SharedTable } from './shared-table.js';
@@ -18,8 +18,6 @@ type Listener = (message: string) => void;
 const SAFETY_MS = 1_000;
 /** How long an announcement can be read: longer than any look is late. In milliseconds. */
 const ANNOUNCEMENT_MS = 60_000;
-const KEY = /^[A-Za-z0-9:._-]{1,200}$/;
-const LARGEST_VALUE = 65_536;
 
 /** Every method throws `NG_SHARED_STATE_FAILED` when the database cannot be used, or the key or value is none that can be shared. */
 export class LocalSharedState implements SharedState {
@@ -46,7 +44,7 @@ export class LocalSharedState implements SharedState {
 
   compareAndSet(key: string, expected: string | undefined, value: string, ttlMs: number): Promise<boolean> {
     return this.#attempt('set a shared value', key, (now) => {
-      checkValue(value);
+      checkSharedValue(value);
       return this.#database.transaction(() => {
         if (this.#table.get(key, now) !== expected) return false;
         this.#table.set(key, value, now + ttlMs, now);
@@ -57,7 +55,7 @@ export class LocalSharedState implements SharedState {
 
   set(key: string, value: string, ttlMs: number): Promise<void> {
     return this.#attempt('set a shared value', key, (now) => {
-      checkValue(value);
+      checkSharedValue(value);
       this.#table.set(key, value, now + ttlMs, now);
     });
   }
@@ -83,7 +81,7 @@ export class LocalSharedState implements SharedState {
 
   async publish(channel: string, message: string): Promise<void> {
     await this.#attempt('tell the other processes', channel, (now) => {
-      checkValue(message);
+      checkSharedValue(message);
       this.#table.announce(channel, message, now + ANNOUNCEMENT_MS, now);
     });
     this.#wake.notify('shared');
@@ -137,14 +135,7 @@ export class LocalSharedState implements SharedState {
   }
 
   async #attempt<T>(what: string, name: string, work: (now: number) => T): Promise<T> {
-    if (!KEY.test(name)) {
-      throw new NanoGridError('NG_SHARED_STATE_FAILED', `${JSON.stringify(name)} is no name of a shared value.`);
-    }
+    checkSharedName(name);
     return this.#database.attempt('NG_SHARED_STATE_FAILED', what, () => work(this.#clock.wallMs()));
   }
-}
-
-function checkValue(value: string): void {
-  if (Buffer.byteLength(value) <= LARGEST_VALUE) return;
-  throw new NanoGridError('NG_SHARED_STATE_FAILED', `A shared value may have at most ${LARGEST_VALUE} bytes.`);
 }

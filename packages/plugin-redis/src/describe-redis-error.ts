@@ -100,7 +100,7 @@ function hintFor(kind: RedisFailureKind, error: unknown, context: RedisFailureCo
         ? `It wants a password: give ${source('password')}, for instance in the environment variable REDIS_PASSWORD.`
         : `Correct ${source('password')} or ${source('username')}.`;
     case 'denied':
-      return `Allow the user of ${source('username')} the commands EVAL, EVALSHA, GET, SET, DEL, EXISTS, PUBLISH, SUBSCRIBE, PING and INFO, on keys and channels result:*, job:* and claim:*.`;
+      return `Allow the user of ${source('username')} the commands EVAL, EVALSHA, GET, SET, DEL, EXISTS, INCRBYFLOAT, PEXPIRE, PUBLISH, SUBSCRIBE, UNSUBSCRIBE, PING and INFO, on keys and channels result:*, job:*, claim:* and ng:*.`;
     case 'tls':
       return tls
         ? `Turn TLS off where the server does not speak it (${source('tls')}), or give the authority that signed its certificate (${source('tlsOptions')}, ca).`

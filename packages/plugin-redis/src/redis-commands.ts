@@ -1,6 +1,7 @@
 /** What is said to Redis of a job, on a single server in one step and on a cluster key by key. Owns no state. */
 
 import type { JobState } from '@nanogrid/core';
+import type { Client } from './connection-options.js';
 import type { RedisLink } from './redis-link.js';
 import { claimKey, resultKey, type ScriptName, stateKey } from './scripts.js';
 
@@ -12,7 +13,21 @@ export interface EncodedResult {
   readonly body: string;
 }
 
-type Scripts = Record<ScriptName, (keys: number, ...keysAndArguments: (string | number)[]) => Promise<number | string>>;
+type Answer = number | string | null;
+type Scripts = Record<ScriptName, (keys: number, ...keysAndArguments: (string | number)[]) => Promise<Answer>>;
+
+/** Runs one of our scripts. Throws as `RedisLink.call` does. */
+export function runScript(
+  link: RedisLink,
+  action: string,
+  script: ScriptName,
+  keys: readonly string[],
+  args: readonly (string | number)[],
+  optional = false,
+): Promise<Answer> {
+  const run = (client: Client) => (client as unknown as Scripts)[script](keys.length, ...keys, ...args);
+  return link.call(action, run, optional);
+}
 
 /** Every method throws `NG_RESULT_STORE_FAILED`. */
 export class RedisCommands {
@@ -91,15 +106,12 @@ export class RedisCommands {
     return this.#link.call('Looking up a job in', (client) => client.get(key));
   }
 
-  #run(
-    action: string,
-    script: ScriptName,
-    keys: readonly string[],
-    args: readonly (string | number)[],
-  ): Promise<number | string> {
-    return this.#link.call(action, (client) => (client as unknown as Scripts)[script](keys.length, ...keys, ...args));
+  #run(...[action, script, keys, args]: Run): Promise<Answer> {
+    return runScript(this.#link, action, script, keys, args);
   }
 }
+
+type Run = [action: string, script: ScriptName, keys: readonly string[], args: readonly (string | number)[]];
 
 /** Both dialects say in `status` how a job ended. */
 function stateOf(body: string | null | undefined): 'completed' | 'failed' | undefined {

@@ -112,9 +112,10 @@ export class RedisLink {
 
   /**
    * Runs a command within its deadline. `action` begins the sentence of an error: `Publishing a result to`. Throws
-   * `NG_RESULT_STORE_FAILED`, at once while there is no connection.
+   * `NG_RESULT_STORE_FAILED`, at once while there is no connection. That the user may not do what is `optional` is no
+   * trouble of the connection.
    */
-  async call<T>(action: string, work: (client: Client) => Promise<T>): Promise<T> {
+  async call<T>(action: string, work: (client: Client) => Promise<T>, optional = false): Promise<T> {
     if (!this.isUp) throw this.trouble ?? describeRedisError(action, new Error('Connection is closed'), this.context);
     try {
       const answer = await work(this.#client);
@@ -122,7 +123,9 @@ export class RedisLink {
       return answer;
     } catch (error) {
       const described = describeRedisError(action, error, this.context);
-      const isTimeout = redisFailureKind(error) === 'timeout';
+      const kind = redisFailureKind(error);
+      if (optional && kind === 'denied') throw described;
+      const isTimeout = kind === 'timeout';
       this.#ill(described, isTimeout);
       // It may never answer again on this connection: a new one is tried, and nothing waits for the old one meanwhile.
       if (isTimeout && !this.isCluster && this.isUp) {

@@ -19,7 +19,9 @@ import { Outbox } from './outbox/outbox.js';
 import { OutboxDrain } from './outbox/outbox-drain.js';
 import { type EncodedResult, RedisCommands } from './redis-commands.js';
 import { RedisLink } from './redis-link.js';
+import { RedisSharedState } from './redis-shared-state.js';
 import { ResultWaits } from './result-waits.js';
+import { Subscriber } from './subscriber.js';
 
 export interface OutboxSettings {
   /** Absolute folder of the outbox. */
@@ -47,9 +49,12 @@ export interface RedisResultsOptions {
 const PING_MS = 1_500;
 
 export class RedisResults implements ResultStore {
+  /** What controllers and workers share beside results, on the same connections. */
+  readonly shared: RedisSharedState;
   readonly #log: Logger;
   readonly #link: RedisLink;
   readonly #commands: RedisCommands;
+  readonly #subscriber: Subscriber;
   readonly #waits: ResultWaits;
   readonly #claims: JobClaims;
   readonly #outbox: Outbox | undefined;
@@ -61,7 +66,9 @@ export class RedisResults implements ResultStore {
     const isUp = () => link.isUp;
     this.#link = link;
     this.#commands = new RedisCommands(link, resultTtlMs);
-    this.#waits = new ResultWaits(link, this.#commands, log);
+    this.#subscriber = new Subscriber(link, log);
+    this.#waits = new ResultWaits(link, this.#commands, this.#subscriber);
+    this.shared = new RedisSharedState(link, this.#subscriber);
     this.#claims = new JobClaims({ commands: this.#commands, isUp, ...(leaseMs === undefined ? {} : { leaseMs }) });
     if (outbox === undefined) return;
     this.#outbox = new Outbox({ maxEntries: 10_000, maxBytes: 2 ** 30, log, ...outbox });
@@ -143,7 +150,8 @@ export class RedisResults implements ResultStore {
   async close(): Promise<void> {
     this.#claims.close();
     await this.#drain?.close();
-    await this.#waits.close();
+    this.#waits.close();
+    await this.#subscriber.close();
     await this.#link.close();
   }
 

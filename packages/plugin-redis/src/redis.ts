@@ -1,4 +1,4 @@
-/** The plugin `redis`: gives a worker its store of results and publishes them there. Owns no state but that store. */
+/** The plugin `redis`: the store of results, in which a worker publishes them, and what workers and controllers share. Owns no state but that store. */
 
 import { join } from 'node:path';
 import { definePlugin } from '@nanogrid/core';
@@ -6,12 +6,12 @@ import { connectionEnv, connectionProperties } from './connection-options.js';
 import { diagnoseRedis } from './diagnose.js';
 import { RedisResults } from './redis-results.js';
 
-/** `plugins: [redis({ host: 'redis.internal' })]`. Provides `resultStore` and publishes the worker's results. */
+/** `plugins: [redis({ host: 'redis.internal' })]`. Provides `resultStore` and `sharedState`, and publishes the worker's results. */
 export const redis = definePlugin({
   name: '@nanogrid/plugin-redis',
   version: '0.1.0',
   core: '^0.1.0',
-  provides: ['resultStore'],
+  provides: ['resultStore', 'sharedState'],
   env: connectionEnv,
   optionsSchema: {
     type: 'object',
@@ -59,10 +59,11 @@ export const redis = definePlugin({
       resultTtlMs,
       log: host.log,
       source,
-      // A client asks for results; it neither has any to keep, nor publishes what a worker left.
+      // Others ask for results; they neither have any to keep, nor publish what a worker left.
       ...(isWorker ? { outbox: { ...outbox, directory } } : {}),
     });
     host.provide('resultStore', results);
+    host.provide('sharedState', results.shared);
     host.hooks.onResult.tapPromise({ name: 'publish', required: true }, async (result, job) => {
       const isNew = await results.publish(result, job.dialect);
       if (!isNew) host.log.info({ jobId: result.requestId }, 'a result of this job was already published');

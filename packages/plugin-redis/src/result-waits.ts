@@ -1,18 +1,17 @@
 /**
- * Everybody who waits for a result, on one connection. Owns that connection, which is made with the first wait, and the
- * list of who waits.
+ * Everybody who waits for a result, on one connection. Owns the list of who waits.
  *
  * A channel is subscribed to before its key is looked at, so that a result that comes in between is not missed; after a
  * new connection all keys are looked at again, and from time to time too, because a message that is published while the
  * connection breaks or a cluster changes is lost.
  */
 
-import { type Logger, NanoGridError } from '@nanogrid/core';
-import type { Client } from './connection-options.js';
+import { NanoGridError } from '@nanogrid/core';
 import { describeRedisError, isConfigFault, redisFailureKind } from './describe-redis-error.js';
 import type { RedisCommands } from './redis-commands.js';
-import { closeClient, type RedisLink } from './redis-link.js';
+import type { RedisLink } from './redis-link.js';
 import { resultKey } from './scripts.js';
+import type { Subscriber } from './subscriber.js';
 
 type Encoded = Record<string, unknown>;
 
@@ -27,22 +26,31 @@ export const MAX_WAITS = 50_000;
 const LOOK_ALL_MS = 5_000;
 /** Keys that are looked at at once, and channels of one command. */
 const BATCH = 100;
+const CHANNEL = resultKey('');
 
 export class ResultWaits {
   readonly #link: RedisLink;
   readonly #commands: RedisCommands;
-  readonly #log: Logger;
+  readonly #subscriber: Subscriber;
   readonly #waiters = new Map<string, Set<Waiter>>();
   #count = 0;
-  #client: Client | undefined;
   #poll: NodeJS.Timeout | undefined;
   #looking = false;
   #closed = false;
 
-  constructor(link: RedisLink, commands: RedisCommands, log: Logger) {
+  constructor(link: RedisLink, commands: RedisCommands, subscriber: Subscriber) {
     this.#link = link;
     this.#commands = commands;
-    this.#log = log;
+    this.#subscriber = subscriber;
+    subscriber.join({
+      message: (channel, body) => {
+        if (channel.startsWith(CHANNEL)) this.#arrived(channel.slice(CHANNEL.length), body);
+      },
+      ready: () => {
+        const ids = [...this.#waiters.keys()];
+        for (let at = 0; at < ids.length; at += BATCH) void this.#arm(ids.slice(at, at + BATCH));
+      },
+    });
     link.onUp(() => void this.#lookAll());
   }
 
@@ -75,14 +83,11 @@ export class ResultWaits {
   }
 
   /** Ends every wait with an error. Idempotent. */
-  async close(): Promise<void> {
+  close(): void {
     this.#closed = true;
     clearInterval(this.#poll);
     const error = closedError();
     for (const waiters of [...this.#waiters.values()]) for (const waiter of [...waiters]) waiter.reject(error);
-    const client = this.#client;
-    this.#client = undefined;
-    if (client) await closeClient(client);
   }
 
   #join(jobId: string, waiter: Waiter): void {
@@ -90,9 +95,9 @@ export class ResultWaits {
     this.#poll ??= setInterval(() => void this.#lookAll(), LOOK_ALL_MS).unref();
     const waiters = this.#waiters.get(jobId) ?? new Set();
     this.#waiters.set(jobId, waiters.add(waiter));
-    this.#client ??= this.#connect();
+    void this.#subscriber.open();
     // Where there is no connection yet, or none now, all channels follow with it.
-    if (this.#client.status === 'ready') void this.#arm([jobId]);
+    if (this.#subscriber.isReady) void this.#arm([jobId]);
     else void this.#look(jobId);
   }
 
@@ -102,32 +107,17 @@ export class ResultWaits {
     waiters?.delete(waiter);
     if (waiters?.size === 0) {
       this.#waiters.delete(jobId);
-      if (this.#client?.status === 'ready') this.#client.unsubscribe(resultKey(jobId)).catch(() => {});
+      this.#subscriber.unsubscribe(resultKey(jobId));
     }
     if (this.#count > 0) return;
     clearInterval(this.#poll);
     this.#poll = undefined;
   }
 
-  #connect(): Client {
-    const client = this.#link.duplicate();
-    // The link tells of the server's troubles; this connection meets the same.
-    client.on('error', (error: unknown) =>
-      this.#log.debug({ err: String(error) }, 'connection for results that are waited for'),
-    );
-    client.on('message', (channel: string, body: string) => this.#arrived(channel.slice('result:'.length), body));
-    client.on('ready', () => {
-      const ids = [...this.#waiters.keys()];
-      for (let at = 0; at < ids.length; at += BATCH) void this.#arm(ids.slice(at, at + BATCH));
-    });
-    client.connect().catch(() => {});
-    return client;
-  }
-
   /** Subscribes, then looks. */
   async #arm(ids: readonly string[]): Promise<void> {
     try {
-      await this.#client?.subscribe(...ids.map(resultKey));
+      await this.#subscriber.subscribe(ids.map(resultKey));
     } catch (error) {
       if (isConfigFault(redisFailureKind(error))) {
         const described = describeRedisError('Subscribing to results in', error, this.#link.context);

@@ -10,6 +10,8 @@ export const resultKey = (jobId: string): string => `result:${jobId}`;
 export const stateKey = (jobId: string): string => `job:${jobId}`;
 /** Holds who runs a job now. Not part of the contract. */
 export const claimKey = (jobId: string): string => `claim:${jobId}`;
+/** Key or channel of a shared value. */
+export const sharedKey = (name: string): string => `ng:${name}`;
 
 /** Final states at the key of a job's progress; whatever else stands there gives way. */
 const IS_FINAL = `local function isFinal(key)
@@ -49,6 +51,28 @@ return 1`,
 if owner and owner ~= ARGV[1] then return 0 end
 redis.call('SET', KEYS[1], ARGV[1], 'PX', ARGV[2])
 return 1`,
+
+  /** KEYS: shared value. ARGV: new value, TTL in ms, the expected one (none: there must be none). 1 where it was set. */
+  ngCompareAndSet: `local present = redis.call('GET', KEYS[1])
+if present ~= (ARGV[3] or false) then return 0 end
+redis.call('SET', KEYS[1], ARGV[1], 'PX', ARGV[2])
+return 1`,
+
+  /**
+   * KEYS: channel. ARGV: message. A script, so that a cluster has one server tell all of a channel: the messages of
+   * several overtake each other.
+   */
+  ngTell: `return redis.call('PUBLISH', KEYS[1], ARGV[1])`,
+
+  /** KEYS: shared value. ARGV: what is added, TTL in ms. The sum as a text, or nothing where the value is no number. */
+  ngIncrement: `local isNew = redis.call('EXISTS', KEYS[1]) == 0
+local sum = redis.pcall('INCRBYFLOAT', KEYS[1], ARGV[1])
+if type(sum) == 'table' and sum.err then
+  if string.find(sum.err, 'float', 1, true) then return false end
+  return sum
+end
+if isNew then redis.call('PEXPIRE', KEYS[1], ARGV[2]) end
+return sum`,
 
   /** KEYS: claim. ARGV: owner. Gives a claim up, unless it is another's by now. */
   ngRelease: `if redis.call('GET', KEYS[1]) ~= ARGV[1] then return 0 end

@@ -8,7 +8,7 @@ import type { S3Access } from './s3-access.js';
 
 /** An object that nobody makes: asking for it tells bucket and credentials from each other, by an answer that has a body. */
 const NO_OBJECT = 'nanogrid-asks-whether-it-may-read';
-const NO_OUTPUT = 'outputs/nanogrid-asks-whether-it-may-write';
+const NO_UPLOAD = 'nanogrid-asks-whether-it-may-write';
 
 export interface Bucket {
   readonly name: string;
@@ -42,8 +42,13 @@ export async function lookAtReading(
 }
 
 /** Begins a multipart upload and gives it up: that needs the permission to put objects, and makes none. */
-export async function lookAtWriting(access: S3Access, bucket: Bucket, signal: AbortSignal): Promise<void> {
-  const object = { Bucket: bucket.name, Key: NO_OUTPUT };
+export async function lookAtWriting(
+  access: S3Access,
+  bucket: Bucket,
+  folder: 'outputs' | 'functions',
+  signal: AbortSignal,
+): Promise<void> {
+  const object = { Bucket: bucket.name, Key: `${folder}/${NO_UPLOAD}` };
   try {
     const options = { abortSignal: signal };
     const { UploadId } = await access.client.send(new CreateMultipartUploadCommand(object), options);

@@ -1,14 +1,11 @@
-/** Output files of jobs in S3: `outputs/{jobId}/{path}`. Owns the memory that uploads share. */
+/** Output files of jobs in S3: `outputs/{jobId}/{path}`. Owns what writes them. */
 
-import { GetObjectCommand, PutObjectCommand } from '@aws-sdk/client-s3';
+import { GetObjectCommand } from '@aws-sdk/client-s3';
 import { getSignedUrl } from '@aws-sdk/s3-request-presigner';
 import { type Logger, NanoGridError, type OutputStore } from '@nanogrid/core';
-import { BodyReader } from './body-reader.js';
 import type { BucketHealth } from './bucket-health.js';
-import { ByteBudget } from './byte-budget.js';
-import { checksumOf, verifyChecksum } from './checksum.js';
-import { uploadInParts } from './multipart-upload.js';
 import { objectUrl, type UrlStyle } from './object-url.js';
+import { ObjectWriter, type StoredObject } from './object-writer.js';
 import type { S3Access } from './s3-access.js';
 
 export interface S3OutputStoreOptions {
@@ -29,78 +26,33 @@ export interface S3OutputStoreOptions {
 
 type OutputFile = Parameters<OutputStore['put']>[0];
 
-/**
- * Nothing is sent before it is in memory whole, as a file or as a part: so the SDK can send it again, a body that breaks
- * off never becomes an object, and a slow service holds the container back. Throws `NG_OUTPUT_STORE_FAILED`.
- */
+/** Throws `NG_OUTPUT_STORE_FAILED`. */
 export class S3OutputStore implements OutputStore {
   readonly #options: S3OutputStoreOptions;
-  readonly #budget: ByteBudget;
+  readonly #writer: ObjectWriter;
 
   constructor(options: S3OutputStoreOptions) {
     this.#options = options;
-    this.#budget = new ByteBudget(options.bufferBytes);
+    this.#writer = new ObjectWriter({ ...options, client: options.access.client });
   }
 
   async put(file: OutputFile): Promise<string> {
-    const { access, bucket, partBytes, health } = this.#options;
-    const { body, signal, sizeBytes, path } = file;
-    // Ends a read that waits for the container.
-    const stop = () => body.destroy(new Error('the job was given up'));
-    signal.addEventListener('abort', stop, { once: true });
-    // It may break while nobody reads it; the next read tells.
-    body.on('error', () => {});
+    const { access, bucket, health } = this.#options;
+    const { signal, path } = file;
     try {
-      signal.throwIfAborted();
       const object = { Bucket: bucket, Key: keyOf(file) };
-      const reader = new BodyReader(body, sizeBytes, JSON.stringify(path));
-      if (sizeBytes <= partBytes) await this.#putWhole(object, reader, file);
-      else await this.#putInParts(object, reader, file);
+      await this.#writer.put(object, { ...file, name: JSON.stringify(path) });
       health.succeeded();
       return await this.#url(object);
     } catch (error) {
       // The caller handed the body over: where it was not read to its end, what feeds it has to stop.
-      body.destroy();
+      file.body.destroy();
       if (error instanceof NanoGridError) throw error;
       if (signal.aborted) throw NanoGridError.from(signal.reason, 'NG_OUTPUT_STORE_FAILED');
       health.failed();
       const action = `Storing ${JSON.stringify(path)} in the S3 bucket ${JSON.stringify(bucket)}`;
       throw access.failure('NG_OUTPUT_STORE_FAILED', error, { action, resource: this.#options.bucketSource });
-    } finally {
-      signal.removeEventListener('abort', stop);
     }
-  }
-
-  async #putWhole(object: StoredObject, reader: BodyReader, { sizeBytes, contentType, signal }: OutputFile) {
-    const giveBack = await this.#budget.take(sizeBytes, signal);
-    try {
-      const bytes = await reader.read(sizeBytes);
-      await reader.end();
-      const checksum = checksumOf(bytes);
-      const command = new PutObjectCommand({
-        ...object,
-        Body: bytes,
-        ContentLength: sizeBytes,
-        ContentType: contentType,
-        ChecksumCRC32: checksum,
-      });
-      verifyChecksum(await this.#options.access.client.send(command, { abortSignal: signal }), checksum);
-    } finally {
-      giveBack();
-    }
-  }
-
-  #putInParts(object: StoredObject, reader: BodyReader, { sizeBytes, contentType, signal }: OutputFile): Promise<void> {
-    const { access, partBytes, log } = this.#options;
-    return uploadInParts({
-      client: access.client,
-      ...{ object, reader, sizeBytes, contentType, signal, partBytes, budget: this.#budget },
-      onLeftover: (error) =>
-        log.warn(
-          { err: error, key: object.Key },
-          'parts of an upload that failed may be left; a lifecycle rule removes them',
-        ),
-    });
   }
 
   async #url(object: StoredObject): Promise<string> {
@@ -110,11 +62,6 @@ export class S3OutputStore implements OutputStore {
       expiresIn: Math.floor(urlExpiryMs / 1_000),
     });
   }
-}
-
-interface StoredObject {
-  readonly Bucket: string;
-  readonly Key: string;
 }
 
 const JOB_ID = /^[A-Za-z0-9][A-Za-z0-9._-]{0,127}$/;

@@ -1,4 +1,4 @@
-/** The plugin `s3`: functions' code from S3, and output files to S3. Owns no state but its stores. */
+/** The plugin `s3`: functions' code from S3 and into it, and output files to S3. Owns no state but its stores. */
 
 import { clientEnv, clientOptions } from '@nanogrid/aws-common';
 import { definePlugin, NanoGridError, type PluginHost } from '@nanogrid/core';
@@ -6,26 +6,39 @@ import { BucketHealth } from './bucket-health.js';
 import { type Bucket, lookAtReading, lookAtWriting } from './look-at-bucket.js';
 import { S3Access } from './s3-access.js';
 import { S3CodeStore } from './s3-code-store.js';
+import { S3CodeUploads } from './s3-code-uploads.js';
 import { S3OutputStore } from './s3-output-store.js';
 
 const MIB = 1 << 20;
 /** How long a look for `/health` may take, in milliseconds: less than the host waits. */
 const LOOK_MS = 1_500;
 
-/** `plugins: [s3()]`. Provides the code store and the output store; the buckets are the worker's `code.bucket` and `output.bucket`. */
+/**
+ * `plugins: [s3()]`. Provides the code store, the output store and a controller's code uploads; the buckets are the settings
+ * `code.bucket` and `output.bucket`.
+ */
 export const s3 = definePlugin({
   name: '@nanogrid/plugin-s3',
   version: '0.1.0',
   core: '^0.1.0',
-  provides: ['codeStore', 'outputStore'],
-  env: clientEnv('S3'),
+  provides: ['codeStore', 'outputStore', 'codeUploads'],
+  env: { S3_BUCKET: 'uploadBucket', ...clientEnv('S3') },
   optionsSchema: {
     type: 'object',
     additionalProperties: false,
     properties: {
       ...clientOptions,
-      code: { type: 'boolean', default: true, description: 'Whether functions’ code is read from S3.' },
+      code: {
+        type: 'boolean',
+        default: true,
+        description: 'Whether functions’ code is read from S3, and stored there.',
+      },
       outputs: { type: 'boolean', default: true, description: 'Whether output files are stored in S3.' },
+      uploadBucket: {
+        type: 'string',
+        pattern: '^[A-Za-z0-9][A-Za-z0-9._-]{0,62}$',
+        description: 'Bucket that a controller stores code in: the one that the workers read. Default: `code.bucket`.',
+      },
       forcePathStyle: {
         type: 'boolean',
         description:
@@ -56,7 +69,7 @@ export const s3 = definePlugin({
         minimum: 5 * MIB,
         maximum: 512 * MIB,
         default: 8 * MIB,
-        description: 'Output files above it are stored in parts of this size.',
+        description: 'Files above it are stored in parts of this size.',
       },
       bufferBytes: {
         type: 'integer',
@@ -76,6 +89,7 @@ export const s3 = definePlugin({
     }
     const access = new S3Access(options, host.optionSource);
     if (options.code) provideCode(host, access, options);
+    if (options.code) provideUploads(host, access, options);
     if (options.outputs) provideOutputs(host, access, options);
     host.lifecycle({ stop: () => access.client.destroy() });
   },
@@ -103,7 +117,7 @@ function provideCode(host: PluginHost, access: S3Access, { headTtlMs }: { readon
       bucketSource: bucket.source,
     }),
   );
-  host.lifecycle({ health: () => health.check() });
+  if (host.role !== 'controller') host.lifecycle({ health: () => health.check() });
   for (const each of new Set([name, ...allowedBuckets])) {
     const source = each === name ? bucket.source : allowedBucketsSource;
     host.diagnostic({
@@ -116,6 +130,31 @@ function provideCode(host: PluginHost, access: S3Access, { headTtlMs }: { readon
       },
     });
   }
+}
+
+function provideUploads(
+  host: PluginHost,
+  access: S3Access,
+  options: Pick<ConstructorParameters<typeof S3CodeUploads>[0], 'partBytes' | 'bufferBytes'> & {
+    readonly uploadBucket?: string | undefined;
+  },
+): void {
+  const { uploadBucket } = options;
+  const name = uploadBucket ?? host.config.code.bucket;
+  const source = uploadBucket === undefined ? host.settingSource('code.bucket') : host.optionSource('uploadBucket');
+  const bucket: Bucket = { name, source, code: 'NG_CODE_UNAVAILABLE' };
+  const look = async (suspect: boolean) => {
+    const signal = AbortSignal.timeout(LOOK_MS);
+    if (suspect) await lookAtWriting(access, bucket, 'functions', signal);
+    else await lookAtReading(access, bucket, signal);
+  };
+  const health = new BucketHealth({ look, now });
+  host.provide(
+    'codeUploads',
+    new S3CodeUploads({ ...options, access, health, bucket: name, bucketSource: source, log: host.log }),
+  );
+  // What only a controller does says nothing of a worker.
+  if (host.role === 'controller') host.lifecycle({ health: () => health.check() });
 }
 
 function provideOutputs(
@@ -131,7 +170,7 @@ function provideOutputs(
   const look = async (suspect: boolean) => {
     const signal = AbortSignal.timeout(LOOK_MS);
     // Reading costs less, and a refusal of it is no fault here. Once storing failed, only storing can tell.
-    if (suspect) await lookAtWriting(access, bucket, signal);
+    if (suspect) await lookAtWriting(access, bucket, 'outputs', signal);
     else await lookAtReading(access, bucket, signal);
   };
   const health = new BucketHealth({ look, now });
@@ -139,11 +178,11 @@ function provideOutputs(
     'outputStore',
     new S3OutputStore({ ...options, access, health, bucket: name, bucketSource: bucket.source, log: host.log }),
   );
-  host.lifecycle({ health: () => health.check() });
+  if (host.role !== 'controller') host.lifecycle({ health: () => health.check() });
   host.diagnostic({
     name: `S3 output bucket ${name}`,
     run: async (signal) => {
-      await lookAtWriting(access, bucket, signal);
+      await lookAtWriting(access, bucket, 'outputs', signal);
       return `can be written, in ${whereOf(access)}`;
     },
   });

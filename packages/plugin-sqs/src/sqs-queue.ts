@@ -9,6 +9,7 @@ import {
 } from '@aws-sdk/client-sqs';
 import { defaultProvider } from '@aws-sdk/credential-provider-node';
 import { type ClientOptions, clientConfig } from '@nanogrid/aws-common';
+import { NanoGridError } from '@nanogrid/core';
 import { SqsFailure, sqsFailure } from './sqs-failure.js';
 
 export interface SqsQueueOptions extends ClientOptions {
@@ -62,7 +63,7 @@ export class SqsQueue {
 
   /**
    * Has a client do something; `kind` says which. `action` begins the sentence of an error: `Receiving from`. Throws
-   * `SqsFailure` (`NG_QUEUE_FAILED`).
+   * `SqsFailure` (`NG_QUEUE_FAILED`); a fault of the user's, thrown by `work`, comes as it is.
    */
   async request<T>(
     action: string,
@@ -75,6 +76,11 @@ export class SqsQueue {
       this.#failures.delete(action);
       return value;
     } catch (error) {
+      // The request was at fault, and the queue said so.
+      if (error instanceof NanoGridError && error.side === 'user') {
+        this.#failures.delete(action);
+        throw error;
+      }
       const failure = error instanceof SqsFailure ? error : sqsFailure(error, this.context(action));
       if (failure.kind !== 'receipt') this.#failures.set(action, { failure, at: performance.now() });
       // A client reads its credentials once; those that were refused may have been replaced.

@@ -1,19 +1,20 @@
-/** The plugin `sqs`: gives a worker its jobs from an SQS queue. Owns no state but its queue's. */
+/** The plugin `sqs`: gives a worker its jobs from an SQS queue, and takes a controller's jobs into it. Owns no state but its queue's. */
 
 import { clientEnv, clientOptions } from '@nanogrid/aws-common';
 import { definePlugin, NanoGridError, type PluginHost } from '@nanogrid/core';
 import { diagnoseQueue } from './diagnose.js';
 import { QueueFacts } from './queue-facts.js';
 import { SqsAdmin } from './sqs-admin.js';
+import { SqsJobSink } from './sqs-job-sink.js';
 import { SqsQueue } from './sqs-queue.js';
 import { SqsSource } from './sqs-source.js';
 
-/** `plugins: [sqs({ queueUrl: 'https://sqs.…' })]`. Provides `source` and `queueAdmin`. */
+/** `plugins: [sqs({ queueUrl: 'https://sqs.…' })]`. Provides `source`, `jobSink` and `queueAdmin`. */
 export const sqs = definePlugin({
   name: '@nanogrid/plugin-sqs',
   version: '0.1.0',
   core: '^0.1.0',
-  provides: ['source', 'queueAdmin'],
+  provides: ['source', 'jobSink', 'queueAdmin'],
   optionsSchema: {
     type: 'object',
     additionalProperties: false,
@@ -64,13 +65,15 @@ export const sqs = definePlugin({
     const facts = new QueueFacts(queue);
     const source = new SqsSource({ ...options, queue, facts, log: host.log, now: () => performance.now() });
     host.provide('source', source);
-    // An operator's few requests are tried again by the client itself.
+    // What operators and controllers ask is tried again by the client itself: they wait for the answer.
     const asked = new SqsQueue({ ...options, optionSource, tries: 3 });
+    host.provide('jobSink', new SqsJobSink(asked));
     host.provide('queueAdmin', new SqsAdmin(asked, new QueueFacts(asked)));
     host.diagnostic({ name: 'SQS queue', run: () => diagnoseQueue(asked, new QueueFacts(asked)) });
     host.lifecycle({
       health() {
-        if (queue.failure !== undefined) throw queue.failure;
+        const failure = queue.failure ?? asked.failure;
+        if (failure !== undefined) throw failure;
       },
       stop() {
         queue.close();

@@ -63,10 +63,10 @@ export interface PluginHost {
   readonly log: Logger;
   readonly config: CoreConfig;
   /**
-   * What the plugin is started for: to work, or as a `client` that only asks and submits, as `nanogrid result` does. A
-   * client takes up nothing that a worker left.
+   * What the plugin is started for: to work, to serve a `controller`, or as a `client` that only asks and submits, as
+   * `nanogrid result` does. Only a worker takes up what a worker left.
    */
-  readonly role: 'worker' | 'client';
+  readonly role: 'worker' | 'controller' | 'client';
   /** Provides one of the worker's services. Throws `NG_PLUGIN_INVALID` where another plugin already does. */
   provide<K extends keyof Services>(service: K, implementation: Services[K]): void;
   /** A service that some plugin provides; undefined where none does. To be asked from `start` on, when all plugins are registered. */

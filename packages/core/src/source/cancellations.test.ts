@@ -2,25 +2,27 @@
 
 import { expect, test } from 'vitest';
 import type { SharedState } from '../function-registry.js';
-import { silentLogger } from '../logger.js';
+import { type Logger, silentLogger } from '../logger.js';
 import { CANCEL_CHANNEL, Cancellations, cancelKey, requestCancellation } from './cancellations.js';
 
 /** What processes share, within this one. */
 function sharedMemory() {
   const values = new Map<string, string>();
   const listeners = new Set<(message: string) => void>();
+  const missed: (() => void)[] = [];
   const shared = {
     get: async (key: string) => values.get(key),
     set: async (key: string, value: string) => void values.set(key, value),
     publish: async (_channel: string, message: string) => {
       for (const listener of listeners) listener(message);
     },
-    subscribe: async (_channel: string, listener: (message: string) => void) => {
+    subscribe: async (_channel: string, listener: (message: string) => void, onMissed: () => void) => {
       listeners.add(listener);
+      missed.push(onMissed);
       return async () => void listeners.delete(listener);
     },
   } as unknown as SharedState;
-  return { shared, values, listeners };
+  return { shared, values, listeners, missed };
 }
 
 const job = { id: 'job-1' };
@@ -92,4 +94,44 @@ test('nothing is heard after the stop', async () => {
   await requestCancellation(shared, 'x');
   expect(values.get(cancelKey('x'))).toBe('requested');
   expect(CANCEL_CHANNEL).toBe('cancel');
+});
+
+/** Runs until it is aborted. */
+const untilAborted = (signal: AbortSignal) =>
+  new Promise((_resolve, reject) => signal.addEventListener('abort', () => reject(signal.reason)));
+
+test('what was told while nobody heard it is looked up, for every job that runs', async () => {
+  const { shared, values, missed } = sharedMemory();
+  const cancellations = new Cancellations(shared, silentLogger);
+  await cancellations.start();
+  const ended: unknown[] = [];
+  for (const id of ['a', 'b', 'c']) {
+    void cancellations.guard({ id }, never, untilAborted).catch(() => ended.push(id));
+  }
+  await new Promise(setImmediate);
+  values.set(cancelKey('a'), 'requested');
+  values.set(cancelKey('c'), 'requested');
+  await new Promise(setImmediate);
+  expect(ended).toEqual([]);
+  for (const tell of missed) tell();
+  await expect.poll(() => ended).toEqual(['a', 'c']);
+});
+
+test('a store that lets nobody listen stops no worker, and one that cannot be read is told once', async () => {
+  const { shared } = sharedMemory();
+  const lines: string[] = [];
+  const log: Logger = { ...silentLogger, warn: (...told: unknown[]) => void lines.push(String(told.at(-1))) };
+  shared.subscribe = async () => Promise.reject(new Error('denied'));
+  const cancellations = new Cancellations(shared, log);
+  await cancellations.start();
+  expect(lines).toHaveLength(1);
+  const { get } = shared;
+  shared.get = async () => Promise.reject(new Error('gone'));
+  for (let n = 0; n < 3; n++) expect(await cancellations.requested(job)).toBe(false);
+  expect(lines).toHaveLength(2);
+  shared.get = get;
+  expect(await cancellations.requested(job)).toBe(false);
+  shared.get = async () => Promise.reject(new Error('gone again'));
+  expect(await cancellations.requested(job)).toBe(false);
+  expect(lines).toHaveLength(3);
 });

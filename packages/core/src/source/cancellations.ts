@@ -26,6 +26,8 @@ export class Cancellations {
   readonly #log: Logger;
   readonly #running = new Map<string, AbortController>();
   #unsubscribe: (() => Promise<void>) | undefined;
+  /** The shared values cannot be read: told once, however many jobs meet it. */
+  #blind = false;
 
   /** Without `shared` no job is ever taken back. */
   constructor(shared: SharedState | undefined, log: Logger) {
@@ -33,8 +35,17 @@ export class Cancellations {
     this.#log = log;
   }
 
+  /** A store that lets nobody listen is no reason to run no jobs: those that wait can still be taken back. */
   async start(): Promise<void> {
-    this.#unsubscribe = await this.#shared?.subscribe(CANCEL_CHANNEL, (jobId) => this.#cancel(jobId));
+    try {
+      this.#unsubscribe = await this.#shared?.subscribe(
+        CANCEL_CHANNEL,
+        (jobId) => this.#cancel(jobId),
+        () => void this.#lookAtAll(),
+      );
+    } catch (error) {
+      this.#log.warn({ err: error }, 'jobs that run cannot be taken back: nobody can tell this worker');
+    }
   }
 
   async stop(): Promise<void> {
@@ -44,9 +55,13 @@ export class Cancellations {
   /** Whether a job was taken back before its turn. A note that cannot be read does not stop a job. */
   async requested(job: Pick<Job, 'id'>): Promise<boolean> {
     try {
-      return (await this.#shared?.get(cancelKey(job.id))) !== undefined;
+      const note = await this.#shared?.get(cancelKey(job.id));
+      this.#blind = false;
+      return note !== undefined;
     } catch (error) {
-      this.#log.warn({ err: error, jobId: job.id }, 'cannot ask whether a job was taken back');
+      const told = this.#blind ? 'debug' : 'warn';
+      this.#blind = true;
+      this.#log[told]({ err: error, jobId: job.id }, 'cannot ask whether a job was taken back');
       return false;
     }
   }
@@ -68,6 +83,11 @@ export class Cancellations {
       signal.removeEventListener('abort', follow);
       if (this.#running.get(job.id) === controller) this.#running.delete(job.id);
     }
+  }
+
+  /** What was told while nobody could hear it is noted too. */
+  async #lookAtAll(): Promise<void> {
+    for (const id of [...this.#running.keys()]) if (await this.requested({ id })) this.#cancel(id);
   }
 
   #cancel(jobId: string): void {
