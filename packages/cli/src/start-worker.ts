@@ -41,7 +41,7 @@ export async function startWorker(invocation: Invocation, options: StartOptions)
   } finally {
     await worker.stop();
     await server.close();
-    serviceManager.close();
+    await serviceManager.close();
     forget();
     giveBackWarnings?.();
   }
