@@ -55,7 +55,7 @@ export async function startRoles(invocation: Invocation, loaded: LoadedConfig, o
   } finally {
     // The worker first: who waits for a job that is about to end still gets its result from the controller.
     for (const part of parts) await part.stop();
-    serviceManager.close();
+    await serviceManager.close();
     giveBackWarnings?.();
   }
   if (!(signal.reason instanceof Interrupted)) throw signal.reason;
