@@ -3,6 +3,7 @@
  * Owns the subscription and the list of jobs that run here.
  */
 
+import { setMaxListeners } from 'node:events';
 import { NanoGridError } from '../errors.js';
 import type { SharedState } from '../function-registry.js';
 import type { Job } from '../job.js';
@@ -70,6 +71,8 @@ export class Cancellations {
   async guard<T>(job: Pick<Job, 'id'>, signal: AbortSignal, work: (signal: AbortSignal) => Promise<T>): Promise<T> {
     if (this.#shared === undefined) return work(signal);
     const controller = new AbortController();
+    // Everything that the job waits for listens to it.
+    setMaxListeners(0, controller.signal);
     const follow = () => controller.abort(signal.reason);
     if (signal.aborted) follow();
     signal.addEventListener('abort', follow, { once: true });
