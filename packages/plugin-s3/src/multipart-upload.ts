@@ -3,6 +3,7 @@
  * the object complete, or with the upload given up so that no part is kept.
  */
 
+import { setMaxListeners } from 'node:events';
 import {
   AbortMultipartUploadCommand,
   type CompletedPart,
@@ -64,6 +65,8 @@ async function sendParts(
   const { client, sizeBytes, partBytes, reader, budget } = options;
   const failed = new AbortController();
   const signal = AbortSignal.any([options.signal, failed.signal]);
+  // Each part under way listens to it, and each of its tries.
+  setMaxListeners(0, signal);
   const parts: CompletedPart[] = [];
   const underWay = new Set<Promise<void>>();
   const send = async (number: number, bytes: Buffer, giveBack: () => void): Promise<void> => {

@@ -1,5 +1,6 @@
 /** What the tests of this package share: an S3 service on loopback whose answers a test chooses, and stores that talk to it with the real SDK. */
 
+import { setMaxListeners } from 'node:events';
 import { createServer, type IncomingMessage, type ServerResponse } from 'node:http';
 import type { AddressInfo } from 'node:net';
 import { Readable } from 'node:stream';
@@ -12,6 +13,7 @@ import { S3CodeStore, type S3CodeStoreOptions } from './s3-code-store.js';
 import { S3OutputStore, type S3OutputStoreOptions } from './s3-output-store.js';
 
 export const never: AbortSignal = new AbortController().signal;
+setMaxListeners(0, never);
 export const MIB = 1 << 20;
 
 export interface SeenRequest {
