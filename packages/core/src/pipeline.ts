@@ -26,10 +26,9 @@ export async function processDelivery(
 ): Promise<Outcome> {
   const clock = new PhaseClock(parts.now, delivery.sentAt === undefined ? 0 : Date.now() - delivery.sentAt);
   const message = decodeMessage(delivery.body, delivery, parts.config);
-  if (message.ok) parts.jobs.accept(message.job, clock.phases.queue);
-  return message.ok
-    ? parts.turns.take(message.job, signal, () => attempt(parts, message, clock, signal, aside))
-    : publishRejection(parts, message, delivery, clock, signal);
+  if (!message.ok) return publishRejection(parts, message, delivery, clock, signal);
+  parts.jobs.accept(message.job, clock.phases.queue);
+  return parts.turns.take(message.job, signal, () => attempt(parts, message, clock, signal, aside));
 }
 
 async function attempt(
