@@ -30,7 +30,7 @@ afterEach(async () => {
 
 function start(): Promise<TestController> {
   const apiKeys = [{ id: 'one', hash, maxConcurrent: 50 }];
-  return startTestController({ dataDir, runtimes: [python()], settings: { apiKeys, waitTimeoutMs: 60_000 } });
+  return startTestController({ dataDir, runtimes: [python()], settings: { apiKeys, waitTimeoutMs: 30_000 } });
 }
 
 async function register(): Promise<string> {
@@ -50,6 +50,8 @@ test('a result that was there before the wait began is the answer', async () => 
     status: 200,
     answer: { job_id: accepted.job_id, status: 'completed', result: 'x' },
   });
+  const other = await run(id, 'y', early);
+  expect(other).toMatchObject({ status: 422, answer: { error: { code: 'IDEMPOTENCY_MISMATCH' } } });
 });
 
 test('results that come as fast as jobs are sent: each request gets its own', async () => {
@@ -82,10 +84,15 @@ test('a result that comes after the client left is kept for whoever asks, and th
   const { job_id } = JSON.parse(bodies[0] as string);
   const known = await api.call('GET', `/status/${job_id}`, undefined, auth);
   expect(known).toMatchObject({ status: 200, answer: { status: 'completed', result: 'late' } });
+  const warnings: Error[] = [];
+  const warn = (warning: Error) => warnings.push(warning);
+  process.on('warning', warn);
   // As many as the key may have at once: the one that left is not among them.
   const all = Promise.all(Array.from({ length: 50 }, (_, index) => run(id, index)));
   for (const body of await take(store, 50)) await answer(store, body);
   expect((await all).map(({ status }) => status)).toEqual(Array(50).fill(200));
+  process.off('warning', warn);
+  expect(warnings).toEqual([]);
 });
 
 test('a controller that stops tells those who wait the id, and the next one has the result', async () => {
