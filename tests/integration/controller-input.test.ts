@@ -5,7 +5,7 @@ import { connect } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { Controller, newApiKey } from '@nanogrid/controller';
-import { loadConfig } from '@nanogrid/core';
+import { definePlugin, loadConfig, type PluginHost } from '@nanogrid/core';
 import { local, openLocal } from '@nanogrid/plugin-local';
 import { node } from '@nanogrid/runtime-node';
 import { python } from '@nanogrid/runtime-python';
@@ -405,4 +405,23 @@ test('jobs are refused while the queue is full, and /health says so', async () =
     await client.close();
     await rm(folder, { recursive: true });
   }
+});
+
+test('plugins that provide nothing it needs stay out; the others are told that it is a client', async () => {
+  const hosts: PluginHost[] = [];
+  const plugin = (name: string, provides: 'queueAdmin'[]) =>
+    definePlugin({
+      ...{ name, provides, version: '1.0.0', core: '*' },
+      optionsSchema: { type: 'object', properties: {} },
+      apply: (host) => void hosts.push(host),
+    })();
+  const folder = await mkdtemp(join(tmpdir(), 'nanogrid-controller-'));
+  const plugins = [local(), plugin('admin', ['queueAdmin']), plugin('worker-only', [])];
+  const overrides = { dataDir: folder, runtimes, plugins, controller: { port: 0 } };
+  const own = new Controller({ loaded: await loadConfig({ cwd: folder, overrides }) });
+  await own.start();
+  await own.stop();
+  expect(hosts.map(({ role, runtimeName }) => [role, runtimeName('Python3.9')])).toEqual([['client', 'python']]);
+  expect(hosts[0]?.settingSource('controller.port')).toContain('command line');
+  await rm(folder, { recursive: true });
 });

@@ -28,7 +28,16 @@ describe('help', () => {
     expect(err).toBe('');
     for (const word of [
       'run',
+      'dev',
       'start',
+      'deploy',
+      'invoke',
+      'status',
+      'logs',
+      'cancel',
+      'functions',
+      'profile',
+      'keys',
       'submit',
       'result',
       'queue',
@@ -46,7 +55,19 @@ describe('help', () => {
 
   test.each([
     ['run'],
+    ['dev'],
     ['start'],
+    ['deploy'],
+    ['invoke'],
+    ['status'],
+    ['logs'],
+    ['cancel'],
+    ['functions', 'ls'],
+    ['functions', 'rm'],
+    ['profile', 'set'],
+    ['profile', 'ls'],
+    ['profile', 'rm'],
+    ['keys', 'create'],
     ['submit'],
     ['result'],
     ['queue', 'inspect'],
@@ -69,7 +90,7 @@ describe('help', () => {
   });
 
   test('is shown where a command is missing, which is wrong usage', async () => {
-    for (const argv of [[], ['images'], ['config'], ['create']]) {
+    for (const argv of [[], ['images'], ['config'], ['create'], ['functions'], ['profile'], ['keys']]) {
       const { exitCode, out, err } = await call(argv);
       expect(exitCode).toBe(2);
       expect(out).toBe('');

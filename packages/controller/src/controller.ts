@@ -4,6 +4,7 @@
  * States: new → starting → ready → stopping → stopped. Owns the plugins that serve it, and the listening socket.
  */
 
+import { setMaxListeners } from 'node:events';
 import { isIPv4 } from 'node:net';
 import { performance } from 'node:perf_hooks';
 import {
@@ -60,6 +61,8 @@ export class Controller {
   constructor(options: ControllerOptions) {
     this.#options = options;
     this.#log = options.log ?? silentLogger;
+    // Each request that waits listens; how many may is bounded by `controller.maxWaiting`.
+    setMaxListeners(0, this.#stopping.signal);
   }
 
   get state(): ControllerState {
