@@ -43,6 +43,8 @@ export class DataPlane {
   }
 
   async #start(code, signal) {
+    // Else the SDK says at its first use which Node it will need one day, in the midst of the progress.
+    process.env.AWS_SDK_JS_NODE_VERSION_SUPPORT_WARNING_DISABLED ??= 'true';
     const modules = ['aws-clients', 'aws-worker', 'buckets', 'fauxqs', 'queues', 'redis-server', 'result-listener'];
     const [
       clients,

@@ -1,4 +1,4 @@
-/** Makes sure of the programs that the tests start as services: redis-server, and openssl for its certificate. Owns no state. */
+/** Makes sure of the programs that the tests start: redis-server, openssl for its certificate, systemd-notify, curl and jq for the examples. Owns no state. */
 
 import { existsSync } from 'node:fs';
 import { tmpdir } from 'node:os';
@@ -9,7 +9,13 @@ import { runLogged } from './run-logged.mjs';
 import { SetUpError } from './set-up-error.mjs';
 
 /** Program to the Debian package that has it. */
-const PROGRAMS = { 'redis-server': 'redis-server', openssl: 'openssl' };
+const PROGRAMS = {
+  'redis-server': 'redis-server',
+  openssl: 'openssl',
+  'systemd-notify': 'systemd',
+  curl: 'curl',
+  jq: 'jq',
+};
 
 /**
  * Installs what is missing, as root with apt-get. Throws `SetUpError` with what a person must do where that takes one.
@@ -21,13 +27,14 @@ export async function ensureTestServices(say, { find = findProgram, isRoot = pro
   const missing = () => Object.keys(PROGRAMS).filter((name) => find(name) === undefined);
   if (missing().length === 0) return;
   const packages = missing().map((name) => PROGRAMS[name]);
-  const what = missing().join(' and ');
+  const names = missing();
+  const what = [names.slice(0, -1).join(', '), ...names.slice(-1)].filter(Boolean).join(' and ');
   const byHand =
     process.platform === 'linux'
       ? `On Debian or Ubuntu: sudo apt-get update && sudo apt-get install -y --no-install-recommends ${packages.join(' ')}\nElsewhere, install ${what} with the system's package manager; no service has to run.`
-      : `Install ${what} (on macOS: brew install redis openssl), then run the command again; no service has to run.`;
+      : `Install ${what} (on macOS: brew install redis openssl curl jq), then run the command again; no service has to run.`;
   if (!isRoot || process.platform !== 'linux')
-    throw new SetUpError(`The tests need ${what}, which is not installed.`, byHand);
+    throw new SetUpError(`The tests need what is not installed: ${what}.`, byHand);
   const lock = join(tmpdir(), 'nanogrid-services.lock');
   await withFileLock(
     lock,

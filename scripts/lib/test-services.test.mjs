@@ -12,10 +12,12 @@ describe('the programs that the tests start', () => {
     const failure = await ensureTestServices(() => {}, { find: () => undefined, isRoot: false }).catch(
       (error) => error,
     );
-    expect(failure.message).toBe('The tests need redis-server and openssl, which is not installed.');
+    expect(failure.message).toBe(
+      'The tests need what is not installed: redis-server, openssl, systemd-notify, curl and jq.',
+    );
     expect(failure.hint).toContain('redis');
-    const one = (name) => (name === 'openssl' ? '/usr/bin/openssl' : undefined);
+    const one = (name) => (name === 'redis-server' ? undefined : `/usr/bin/${name}`);
     const other = await ensureTestServices(() => {}, { find: one, isRoot: false }).catch((error) => error);
-    expect(other.message).toBe('The tests need redis-server, which is not installed.');
+    expect(other.message).toBe('The tests need what is not installed: redis-server.');
   });
 });

@@ -4,7 +4,8 @@
  *     node .build/tests/campaigns/aws-crashes.js [kills at each stage, default 30] [chains at once, default 3]
  */
 
-import { crashCampaign, STAGES } from '../support/aws-crashes.js';
+import { crashCampaign } from '../support/aws-crashes.js';
+import { STAGES } from '../support/aws-stages.js';
 
 const [kills = 30, chains = 3] = process.argv.slice(2).map(Number);
 const rounds = Math.ceil(kills / chains);

@@ -1,7 +1,8 @@
 /** Workers that are killed at every stage of a job, on the emulator fauxqs and a real Redis. More by hand: tests/campaigns/aws-crashes.ts. */
 
 import { expect, test } from 'vitest';
-import { crashCampaign, STAGES } from '../support/aws-crashes.js';
+import { crashCampaign } from '../support/aws-crashes.js';
+import { STAGES } from '../support/aws-stages.js';
 
 test('a kill at any stage gives one published result, on the emulator fauxqs; the dead leave nothing', {
   timeout: 300_000,

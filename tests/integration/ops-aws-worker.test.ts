@@ -19,7 +19,8 @@ import { type RedisServer, startRedis } from '../support/services/redis-server.j
 import { listenForResults, type ResultListener } from '../support/services/result-listener.js';
 
 const EXAMPLE = fileURLToPath(new URL('../../examples/aws-worker/', import.meta.url));
-const NANOGRID: readonly [string, ...string[]] = [join('node_modules', '.bin', 'nanogrid')];
+const BIN = fileURLToPath(new URL('../../packages/cli/dist/bin.js', import.meta.url));
+const NANOGRID: readonly [string, ...string[]] = [process.execPath, BIN];
 const NPX: readonly [string, ...string[]] = ['npx', '--no', 'nanogrid'];
 const PASSWORD = 'hush-redis-password';
 
@@ -113,9 +114,12 @@ function launch(
   });
   const until = async (found: () => boolean) => {
     while (!found()) {
-      const said = [once(child.stdout, 'data'), once(child.stderr, 'data')];
-      const next = await Promise.race([...said, ended.then(() => 'over')]);
-      if (next === 'over' && !found()) throw new Error(`it ended before:\n${written.err}`);
+      const next = new AbortController();
+      const said = [child.stdout, child.stderr].map((stream) => once(stream, 'data', next));
+      const first = await Promise.race([...said, ended.then(() => 'over')]);
+      next.abort();
+      await Promise.allSettled(said);
+      if (first === 'over' && !found()) throw new Error(`it ended before:\n${written.err}`);
     }
   };
   return { child, written, ended, until };

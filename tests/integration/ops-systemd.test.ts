@@ -46,18 +46,18 @@ function launch(command: string, argv: readonly string[], env: Record<string, st
 test('systemd hears when jobs are taken, that the worker lives, and that it stops', async () => {
   const socket = join(folder, 'notify');
   const receiver = launch('perl', ['-e', RECEIVER, socket]);
-  const heard = () => receiver.written.text.split('\n');
+  const heard = () => receiver.written.text.split('\n').map((line) => line.trim());
   await expect.poll(heard, { timeout: 30_000 }).toContain('listening');
   // No container has to wait: what is looked at here is the worker's own process.
   const config = { http: { port: 0 }, workDir: 'work', pool: { sizes: { python: 0, node: 0 } } };
   await writeFile(join(folder, 'nanogrid.config.json'), JSON.stringify(config));
   const env = { NOTIFY_SOCKET: socket, WATCHDOG_USEC: '400000', NANOGRID_ENV: '' };
   const { child, exit, written } = launch(process.execPath, [BIN, 'start'], env);
-  const ready = `READY=1 STATUS=taking jobs MAINPID=${child.pid} `;
+  const ready = `READY=1 STATUS=taking jobs MAINPID=${child.pid}`;
   await expect.poll(heard, { timeout: 100_000 }).toContain(ready);
   expect(written.text).toContain('"msg":"ready"');
-  await expect.poll(heard, { timeout: 30_000 }).toContain('WATCHDOG=1 ');
+  await expect.poll(heard, { timeout: 30_000 }).toContain('WATCHDOG=1');
   child.kill('SIGTERM');
   expect(await exit).toEqual([0, null]);
-  await expect.poll(heard, { timeout: 30_000 }).toContain('STOPPING=1 STATUS=letting jobs end ');
+  await expect.poll(heard, { timeout: 30_000 }).toContain('STOPPING=1 STATUS=letting jobs end');
 });

@@ -114,37 +114,39 @@ describe('a worker with the S3 plugin on the emulator fauxqs', () => {
     expect(json.headers.get('content-type')).toBe('application/json');
   });
 
-  test('40 MiB in parts, from bounded memory, while S3 fails one part and cuts another off', async () => {
+  test('60 MiB in parts, from bounded memory, while S3 fails one part and cuts another off', async () => {
     const collectGarbage = garbageCollector();
     collectGarbage();
     const before = process.memoryUsage().arrayBuffers;
-    let peak = 0;
+    const held: number[] = [];
     const seen = new Set<string>();
     await proxy.fail(({ path, answerBytes }) => {
-      const part = /partNumber=(\d)/.exec(path)?.[1];
+      const part = /partNumber=(\d+)/.exec(path)?.[1];
       if (part === undefined) return undefined;
       // What is held at the moment, without what only waits to be collected.
       collectGarbage();
-      peak = Math.max(peak, process.memoryUsage().arrayBuffers - before);
+      held.push(process.memoryUsage().arrayBuffers - before);
       const isDue = part === '2' ? answerBytes === undefined : part === '3' && answerBytes !== undefined;
       if (!isDue || seen.has(part)) return undefined;
       seen.add(part);
       return part === '2' ? { kind: 'error', status: 500, code: 'InternalError' } : { kind: 'cut' };
     });
     const { status, outputFiles } = await run(
-      await put('head -c 41943040 /dev/zero | tr "\\0" x > /output/large.bin; echo end >> /output/large.bin'),
+      await put('head -c 62914560 /dev/zero | tr "\\0" x > /output/large.bin; echo end >> /output/large.bin'),
     );
     await proxy.clear();
     expect(status).toBe('SUCCESS');
     expect([...seen].sort()).toEqual(['2', '3']);
     const [url = ''] = outputFiles;
     const content = Buffer.from(await (await fetch(url)).arrayBuffer());
-    expect(content.length).toBe(40 * MIB + 4);
+    expect(content.length).toBe(60 * MIB + 4);
     expect(content.subarray(-5).toString()).toBe('xend\n');
-    expect(content.subarray(0, 40 * MIB).every((byte) => byte === 0x78)).toBe(true);
-    // Ten for the uploads; the rest is on its way to and through the proxy, which is in this process too.
-    expect(peak).toBeGreaterThan(5 * MIB);
-    expect(peak).toBeLessThan(25 * MIB);
+    expect(content.subarray(0, 60 * MIB).every((byte) => byte === 0x78)).toBe(true);
+    // Ten for the uploads, the rest on its way to and through the proxy, which is in this process too. What was just
+    // sent is let go of a moment later, hence not the highest.
+    held.sort((one, other) => one - other);
+    expect(held.at(-1)).toBeGreaterThan(5 * MIB);
+    expect(held[held.length >> 1]).toBeLessThan(20 * MIB);
   });
 
   test('while outputs cannot be stored there is no success, and health says why; then it goes on', async () => {

@@ -12,7 +12,6 @@ export interface StopReport {
   /** Stops after which the job that could not end was not to be had at once. */
   readonly notHandedBack: number;
   readonly published: ReadonlyMap<number, number>;
-  readonly messagesLeft: number;
 }
 
 /** How long running jobs are waited for, in milliseconds. */
@@ -78,7 +77,7 @@ export async function stopCampaign({
       const count = plane.results.texts(id).length;
       published.set(count, (published.get(count) ?? 0) + 1);
     }
-    return { exitCodes, slowestMs, notHandedBack, published, messagesLeft: 0 };
+    return { exitCodes, slowestMs, notHandedBack, published };
   } finally {
     await plane.close();
   }

@@ -8,9 +8,9 @@ export const EXIT = {
   failed: 1,
   usage: 2,
   platform: 3,
-  /** `result`: nothing is known of the job. */
+  /** Nothing is known of the job or function. */
   unknown: 4,
-  /** `result`: the job is not done yet. */
+  /** The job is not done yet. */
   pending: 5,
   /** As `timeout(1)` has it. */
   timeout: 124,
@@ -27,6 +27,17 @@ export const EXIT_CODES_HELP = `Exit codes:
   124  the function reached its time limit
   130  interrupted (143: terminated)`;
 
+/** The same for the commands that ask a controller. */
+export const CLIENT_EXIT_CODES_HELP = `Exit codes:
+  0    done
+  1    the function failed
+  2    wrong usage, or refused by the controller (API key, scope, bad input)
+  3    the controller cannot be reached, or the platform failed
+  4    there is no such function or job
+  5    the job is pending or running
+  124  the function reached its time limit
+  130  interrupted (143: terminated)`;
+
 const USAGE_CODES: ReadonlySet<ErrorCode> = new Set<ErrorCode>([
   'NG_USAGE',
   'NG_CONFIG_INVALID',
@@ -38,6 +49,7 @@ const USAGE_CODES: ReadonlySet<ErrorCode> = new Set<ErrorCode>([
   'NG_BUCKET_NOT_ALLOWED',
   'NG_CODE_NOT_FOUND',
   'NG_PORT_IN_USE',
+  'NG_SERVER_REFUSED',
 ]);
 
 /** The exit code for an error, or for the error code of a result; a code that is not known counts as the platform's. */
@@ -46,5 +58,6 @@ export function exitCodeOf(code: string | undefined): number {
   const known = code as ErrorCode;
   if (USAGE_CODES.has(known)) return EXIT.usage;
   if (known === 'NG_TIMEOUT') return EXIT.timeout;
+  if (known === 'NG_NOT_FOUND') return EXIT.unknown;
   return ERROR_CODES[known].side === 'user' ? EXIT.failed : EXIT.platform;
 }

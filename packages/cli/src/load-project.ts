@@ -11,7 +11,7 @@ import type { Invocation } from './invocation.js';
 /** Throws as `loadConfig` does; `options` are more of its own. */
 export function loadProject(
   { io, globals }: Pick<Invocation, 'io' | 'globals'>,
-  options: Pick<LoadConfigOptions, 'onPluginError'> = {},
+  options: Pick<LoadConfigOptions, 'onPluginError' | 'overrides'> = {},
 ): Promise<LoadedConfig> {
   const environment = globals.env ?? (io.env.NANOGRID_ENV || undefined);
   return loadConfig({

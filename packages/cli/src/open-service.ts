@@ -27,7 +27,7 @@ export async function openService<K extends keyof Services>(
       'NG_CONFIG_INVALID',
       `This command needs the service "${service}", which no plugin provides.`,
       {
-        hint: 'Add a plugin that does to "plugins", for instance @nanogrid/plugin-local.',
+        hint: 'Add a plugin that does to "plugins": @nanogrid/plugin-local has all on this machine; @nanogrid/plugin-sqs and @nanogrid/plugin-redis have those of their services.',
       },
     );
   }
@@ -40,6 +40,11 @@ export async function openService<K extends keyof Services>(
     plugins: [provider],
     role: 'client',
   });
-  await host.start();
+  try {
+    await host.start();
+  } catch (error) {
+    await host.stop();
+    throw error;
+  }
   return { service: host.require(service), close: () => host.stop() };
 }

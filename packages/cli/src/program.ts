@@ -3,8 +3,15 @@
 import { Command, CommanderError } from 'commander';
 import { addConfig } from './commands/config.js';
 import { addCreate } from './commands/create.js';
+import { addDeploy } from './commands/deploy.js';
+import { addDev } from './commands/dev.js';
 import { addDoctor } from './commands/doctor.js';
+import { addFunctions } from './commands/functions.js';
 import { addImages } from './commands/images.js';
+import { addInvoke } from './commands/invoke.js';
+import { addJobs } from './commands/jobs.js';
+import { addKeys } from './commands/keys.js';
+import { addProfile } from './commands/profile.js';
 import { addQueue } from './commands/queue.js';
 import { addResult } from './commands/result.js';
 import { addRun } from './commands/run.js';
@@ -41,9 +48,16 @@ export function createProgram({ version, writeOut, writeErr, execute }: ProgramO
     .exitOverride();
   const run: Execute = (work) => execute(program.opts<GlobalOptions>(), work);
   addRun(program, run);
+  addDev(program, run);
   addStart(program, run);
   addSubmit(program, run);
   addResult(program, run);
+  addDeploy(program, run);
+  addInvoke(program, run);
+  addJobs(program, run);
+  addFunctions(program, run);
+  addProfile(program, run);
+  addKeys(program, run);
   addQueue(program, run);
   addImages(program, run);
   addDoctor(program, run);
@@ -53,7 +67,10 @@ export function createProgram({ version, writeOut, writeErr, execute }: ProgramO
     program,
     `
 nanogrid run hello.py --input '{"name": "Ada"}'
-nanogrid start
+nanogrid dev
+nanogrid deploy examples/functions/hello
+nanogrid invoke hello --input '{"name": "Ada"}'
+nanogrid start --role all --env production
 nanogrid doctor
 nanogrid help run`,
   );

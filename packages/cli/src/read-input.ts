@@ -8,10 +8,16 @@ import type { Io } from './io.js';
 
 /** The input; `null` where none is given. Throws `NG_USAGE` for what is no JSON or cannot be read. */
 export async function readInput(given: string | undefined, io: Pick<Io, 'stdin' | 'cwd'>): Promise<unknown> {
-  if (given === undefined) return null;
+  return JSON.parse(await readInputText(given, io));
+}
+
+/** The same as it was written, which keeps the digits of large numbers. */
+export async function readInputText(given: string | undefined, io: Pick<Io, 'stdin' | 'cwd'>): Promise<string> {
+  if (given === undefined) return 'null';
   const { text, source } = await readText(given, io);
   try {
-    return JSON.parse(text);
+    JSON.parse(text);
+    return text;
   } catch (cause) {
     throw new NanoGridError('NG_USAGE', `The input${source} is no JSON: ${(cause as Error).message}.`, {
       cause,

@@ -22,7 +22,7 @@ appendFileSync(${JSON.stringify(join(folder, 'told'))}, process.argv.slice(2).jo
 });
 
 afterEach(async () => {
-  manager?.close();
+  await manager?.close();
   await rm(folder, { recursive: true, force: true });
 });
 

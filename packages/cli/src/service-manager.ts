@@ -1,5 +1,5 @@
 /**
- * Tells systemd how the worker is, where it asked to be told (`Type=notify`, `WatchdogSec=`). Owns the watchdog's timer.
+ * Tells systemd how the worker is, where it asked to be told (`Type=notify`, `WatchdogSec=`). Owns the watchdog's timer and the message under way.
  *
  * Its protocol is a datagram to a Unix socket, which Node cannot send: systemd's own `systemd-notify` does.
  */
@@ -26,6 +26,8 @@ export class ServiceManager {
   readonly #options: ServiceManagerOptions;
   readonly #wanted: boolean;
   #watchdog: NodeJS.Timeout | undefined;
+  /** The watchdog's message under way. */
+  #feeding: Promise<void> | undefined;
 
   constructor(options: ServiceManagerOptions) {
     this.#options = options;
@@ -37,7 +39,7 @@ export class ServiceManager {
     const intervalMs = this.#watchdogMs();
     if (intervalMs !== undefined) {
       // A worker that stands still does not get here, and is restarted.
-      this.#watchdog = setInterval(() => void this.#tell('WATCHDOG=1'), intervalMs / 2);
+      this.#watchdog = setInterval(() => this.#feed(), intervalMs / 2);
       this.#watchdog.unref();
     }
     await this.#tell('READY=1', 'STATUS=taking jobs', `MAINPID=${process.pid}`);
@@ -48,8 +50,17 @@ export class ServiceManager {
     await this.#tell('STOPPING=1', 'STATUS=letting jobs end');
   }
 
-  close(): void {
+  /** Resolves when nothing is under way any more. */
+  async close(): Promise<void> {
     clearInterval(this.#watchdog);
+    await this.#feeding;
+  }
+
+  /** One message at a time: where they take longer than the watchdog's time, more of them would only take longer. */
+  #feed(): void {
+    this.#feeding ??= this.#tell('WATCHDOG=1').finally(() => {
+      this.#feeding = undefined;
+    });
   }
 
   #watchdogMs(): number | undefined {

@@ -61,6 +61,10 @@ export const ERROR_CODES = {
   NG_IMAGE_FAILED: system,
   NG_PORT_IN_USE: user,
   NG_USAGE: user,
+  // The command line as a client of a controller.
+  NG_SERVER_UNAVAILABLE: retry,
+  NG_SERVER_REFUSED: user,
+  NG_NOT_FOUND: user,
 } as const satisfies Record<string, CodeEntry>;
 
 /** A stable `NG_…` code. */

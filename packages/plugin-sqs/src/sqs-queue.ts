@@ -17,7 +17,7 @@ export interface SqsQueueOptions extends ClientOptions {
   /** How long a receive may take by itself, in milliseconds. */
   readonly waitMs: number;
   /** Tries of each request. Default 1: who asks tries again, with growing delays, and tells of it. */
-  readonly maxAttempts?: number;
+  readonly tries?: number;
   /** An option and where its value came from, as the host tells it. */
   optionSource(option: string): string;
 }
@@ -118,10 +118,10 @@ export class SqsQueue {
   #connect(kind: 'poll' | 'other'): SQSClient {
     const known = this.#clients[kind];
     if (known !== undefined) return known;
-    const { waitMs, maxAttempts = 1, endpoint } = this.#options;
+    const { waitMs, tries = 1, endpoint } = this.#options;
     const config: SQSClientConfig = {
       ...clientConfig(this.#options, kind === 'poll' ? waitMs : 0),
-      maxAttempts,
+      maxAttempts: tries,
       // Otherwise requests would go to the host of the queue's URL.
       useQueueUrlAsEndpoint: endpoint === undefined,
       // The SDK would remember what it read of the shared files for as long as the process lives.

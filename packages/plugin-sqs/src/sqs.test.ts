@@ -87,6 +87,8 @@ describe('an error says what was tried, what was answered and what to change:', 
     };
     const source = host.require('source');
     await expect(source.receive(1, never)).rejects.toMatchObject(failure);
+    // Once: the worker tries again itself, with growing delays, and tells of it meanwhile.
+    expect(server.inputs('ReceiveMessage')).toHaveLength(1);
     const [ill] = await host.health();
     expect(ill).toMatchObject({ healthy: false, message: expect.stringContaining(QUEUE_URL) });
     // It recovers by itself.

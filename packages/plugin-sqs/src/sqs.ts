@@ -66,7 +66,7 @@ export const sqs = definePlugin({
     const source = new SqsSource({ ...options, queue, facts, log: host.log, now: () => performance.now() });
     host.provide('source', source);
     // What operators and controllers ask is tried again by the client itself: they wait for the answer.
-    const asked = new SqsQueue({ ...options, optionSource, maxAttempts: 3 });
+    const asked = new SqsQueue({ ...options, optionSource, tries: 3 });
     host.provide('jobSink', new SqsJobSink(asked));
     host.provide('queueAdmin', new SqsAdmin(asked, new QueueFacts(asked)));
     host.diagnostic({ name: 'SQS queue', run: () => diagnoseQueue(asked, new QueueFacts(asked)) });

@@ -131,14 +131,19 @@ async function trickle(
     const begun = performance.now();
     for (let sent = 0; sent < chunk.length && !outgoing.destroyed; ) {
       const due = changed ? chunk.length : Math.floor(((performance.now() - begun) * bytesPerSecond) / 1000);
-      if (due > sent && !outgoing.write(chunk.subarray(sent, due))) {
-        await Promise.race([once(outgoing, 'drain'), once(outgoing, 'close')]);
-      }
+      if (due > sent) await write(outgoing, chunk.subarray(sent, due));
       sent = Math.max(sent, Math.min(due, chunk.length));
       if (sent < chunk.length) await sleep(TICK_MS);
     }
+    // Whoever asked is gone; the rest is not read, and its connection must not stay either.
+    if (outgoing.destroyed) return void answer.destroy();
   }
   outgoing.end();
+}
+
+async function write(to: ServerResponse, chunk: Buffer): Promise<void> {
+  if (to.write(chunk) || to.destroyed) return;
+  await Promise.race([once(to, 'drain'), once(to, 'close')]);
 }
 
 /** S3 answers in XML, and to HEAD with nothing; the others in JSON. */

@@ -24,13 +24,19 @@ export interface FolderListing {
 type Limits = Pick<ArchiveLimits, 'maxEntries' | 'maxTotalBytes'>;
 
 /**
- * Symbolic links are followed: what they lead to is packed in their place. Throws `NG_ARCHIVE_TOO_LARGE` past the
+ * `ignored`: rules before those of the folder's own file. Symbolic links are followed: what they lead to is packed in their place. Throws `NG_ARCHIVE_TOO_LARGE` past the
  * caps, so that a folder named by mistake is told before it is packed.
  */
-export async function listFolder(folder: string, limits: Limits): Promise<FolderListing> {
+export async function listFolder(
+  folder: string,
+  limits: Limits,
+  ignored: readonly string[] = [],
+): Promise<FolderListing> {
   const files: FolderFile[] = [];
   const emptyFolders: string[] = [];
-  const rules = new IgnoreRules(await readFile(join(folder, IGNORE_FILE), 'utf8').catch(() => ''));
+  const rules = new IgnoreRules(
+    [...ignored, await readFile(join(folder, IGNORE_FILE), 'utf8').catch(() => '')].join('\n'),
+  );
   let totalBytes = 0;
 
   const visit = async (path: string, ancestors: readonly string[]): Promise<void> => {

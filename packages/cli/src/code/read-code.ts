@@ -20,12 +20,16 @@ export interface Code extends Omit<CodeNames, 'handler'> {
   bytes(scratch: string, signal: AbortSignal): Promise<string>;
 }
 
-/** Throws `NG_USAGE` where nothing usable lies at `path`, and as `listFolder` and `checkArchive` do. */
+/**
+ * `ignored`: rules for what of a folder stays out beside the usual. Throws `NG_USAGE` where nothing usable lies at `path`,
+ * and as `listFolder` and `checkArchive` do.
+ */
 export async function readCode(
   path: string,
   cwd: string,
   limits: ArchiveLimits,
   handler: string | undefined,
+  ignored: readonly string[] = [],
 ): Promise<Code> {
   const absolute = resolve(cwd, path);
   const entry = await stat(absolute).catch(() => undefined);
@@ -39,7 +43,7 @@ export async function readCode(
   const functionId = toFunctionId(entry.isDirectory() ? name : name.slice(0, name.length - extname(name).length));
   const known = { shown: path, functionId };
   if (entry.isDirectory()) {
-    const listing = await listFolder(absolute, limits);
+    const listing = await listFolder(absolute, limits, ignored);
     const names = listing.files.map((file) => file.path);
     const bytes = async (scratch: string, signal: AbortSignal) => {
       await packFolder(listing, scratch, signal);

@@ -2,35 +2,45 @@
 
 import { type Command, Option } from 'commander';
 import type { Execute } from '../invocation.js';
+import { loadProject } from '../load-project.js';
 import { LOG_LEVELS, type LogLevel } from '../log-level.js';
+import type { Role } from '../start-roles.js';
 import { teach } from './shared.js';
+
+const ROLES: readonly Role[] = ['worker', 'controller', 'all'];
 
 export function addStart(parent: Command, execute: Execute): void {
   const command = parent
     .command('start')
-    .summary('start the worker')
+    .summary('start a worker, a controller, or both')
     .description(
-      `Starts the worker: builds the images that are missing, starts the containers that wait, then takes jobs until it
-is told to stop. Serves /health and /status on "http.port" of the configuration (8080). SIGTERM and SIGINT let
-running jobs end first, within "worker.drainTimeoutMs", hand the rest back to the queue, and end with 0; a second one hands
-back at once what runs and ends the process (143, 130). With --json, one line on standard output says when jobs are taken;
-under systemd, Type=notify (with NotifyAccess=all) and WatchdogSec= work.`,
+      `Starts what runs functions (worker), the HTTP API that takes them in (controller), or both in one process (all). The
+worker builds the images that are missing, starts the containers that wait, then takes jobs; it serves /health and
+/status on "http.port" of the configuration (8080). The controller needs no Docker; it serves the API on
+"controller.port" (3000), on another address than loopback only with "controller.apiKeys" (see nanogrid keys create).
+SIGTERM and SIGINT let running jobs end first, within "worker.drainTimeoutMs", hand the rest back to the queue, end the
+waits of clients with the id to ask for, and end with 0; a second one hands back at once what runs and ends the process
+(143, 130). With --json, one line on standard output says that all is ready, with the addresses; under systemd,
+Type=notify (with NotifyAccess=all) and WatchdogSec= work.`,
     )
+    .addOption(new Option('--role <role>', 'what to start').choices(ROLES).default('worker'))
     .addOption(new Option('--log-level <level>', 'what is logged; default: LOG_LEVEL, else info').choices(LOG_LEVELS))
-    .action((options: { logLevel?: LogLevel }) =>
+    .action((options: { role: Role; logLevel?: LogLevel }) =>
       execute(async (invocation) => {
-        // The HTTP server and the logger would cost every other command the time to load them.
-        const { startWorker } = await import('../start-worker.js');
-        return await startWorker(invocation, options);
+        const loaded = await loadProject(invocation);
+        // The HTTP servers and the logger would cost every other command the time to load them.
+        const { startRoles } = await import('../start-roles.js');
+        return await startRoles(invocation, loaded, options);
       }),
     );
   teach(
     command,
     `
 nanogrid start
-nanogrid start --env production --config deploy/nanogrid.config.ts
-LOG_LEVEL=debug nanogrid start
-nanogrid start --json | jq -r .http
-curl localhost:8080/health`,
+nanogrid start --role controller --env production
+nanogrid start --role all --json | jq -r .api
+LOG_LEVEL=debug nanogrid start --config deploy/nanogrid.config.ts
+curl localhost:8080/health      # the worker
+curl localhost:3000/health      # the controller`,
   );
 }

@@ -30,6 +30,7 @@ export function redriveQueue(invocation: Invocation, { max }: RedriveOptions): P
       if (onTerminal) io.stderr.write('\r\u001b[K');
     });
     ui.result({ moved: count }, `${counted(count, 'dead letter')} sent again.`);
+    if (count > 0) ui.note('A job whose result is still kept (an hour by default), an ERROR too, is not run again.');
     return EXIT.ok;
   });
 }

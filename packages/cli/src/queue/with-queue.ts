@@ -1,15 +1,9 @@
 /** Opens the configured queue for one command, without a worker. Owns the plugin for as long as the command runs. */
 
-import {
-  type CoreConfig,
-  createGuardedHooks,
-  createPluginHost,
-  NanoGridError,
-  type QueueAdmin,
-  silentLogger,
-} from '@nanogrid/core';
+import type { CoreConfig, QueueAdmin } from '@nanogrid/core';
 import type { Invocation } from '../invocation.js';
 import { loadProject } from '../load-project.js';
+import { openService } from '../open-service.js';
 
 export interface OpenQueue {
   readonly admin: QueueAdmin;
@@ -21,28 +15,12 @@ export interface OpenQueue {
  * plugin does.
  */
 export async function withQueue(invocation: Invocation, work: (queue: OpenQueue) => Promise<number>): Promise<number> {
-  const { config, plugins } = await loadProject(invocation);
-  // The others (stores, results) may need services that have nothing to do with the queue.
-  const mine = plugins.filter(({ provides = [] }) => provides.includes('queueAdmin'));
-  const host = await createPluginHost({
-    config,
-    hooks: createGuardedHooks({ log: silentLogger }),
-    log: silentLogger,
-    env: invocation.io.env,
-    plugins: mine,
-    role: 'client',
-  });
-  const admin = host.service('queueAdmin');
-  if (admin === undefined) {
-    throw new NanoGridError('NG_CONFIG_INVALID', 'No plugin of the configuration offers to look after its queue.', {
-      hint: 'Use one that provides "queueAdmin", for instance @nanogrid/plugin-sqs or @nanogrid/plugin-local.',
-    });
-  }
+  const loaded = await loadProject(invocation);
+  const { service: admin, close } = await openService(loaded, 'queueAdmin', invocation.io);
   try {
-    await host.start();
-    return await work({ admin, config });
+    return await work({ admin, config: loaded.config });
   } finally {
-    await host.stop();
+    await close();
   }
 }
 

@@ -29,9 +29,10 @@ export function outputField(record: Readonly<Record<string, unknown>>): 'outputF
 
 export function summarise(record: Readonly<Record<string, unknown>>): ResultSummary {
   const snake = 'job_id' in record;
-  const field = <T>(camelName: string, snakeName: string) => record[snake ? snakeName : camelName] as T | undefined;
+  const field = <T>(camelName: string, snakeName: string) =>
+    (record[snake ? snakeName : camelName] ?? undefined) as T | undefined;
   const status = String(record.status);
-  const peakMb = record.peak_memory_mb as number | undefined;
+  const peakMb = field<number>('', 'peak_memory_mb');
   const logs = snake ? record.logs : `${record.stdout ?? ''}${record.stderr ?? ''}`;
   return {
     jobId: field<string>('requestId', 'job_id') ?? '',

@@ -253,13 +253,29 @@ describe('stopping', () => {
     const { loop } = makeLoop({ source });
     await tick();
     const stopped = loop.stop(5_000);
-    await tick(5_000);
+    await tick(5_500);
     await stopped;
     expect(loop.state).toBe('stopped');
     // What it still brings is handed back.
     source.send('late');
     await tick();
     expect(source.told).toEqual(['late release 0']);
+  });
+
+  test('hands back again what comes to the receive that is under way', async () => {
+    const source = new MemorySource();
+    source.endsOnAbort = false;
+    const { loop } = makeLoop({ source, slots: 2, stuck: ['a'] });
+    source.send('a');
+    await tick();
+    const stopped = loop.stop(5_000);
+    await tick(5_000);
+    expect(source.told).toEqual(['a release 0']);
+    expect(loop.state).toBe('draining');
+    source.send('a');
+    await tick();
+    await stopped;
+    expect(source.told).toEqual(['a release 0', 'a release 0']);
   });
 
   test('tries again at once to hand back what could not be, before it gives up', async () => {

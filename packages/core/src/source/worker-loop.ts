@@ -7,7 +7,6 @@
  */
 
 import { setMaxListeners } from 'node:events';
-import { setImmediate as nextTurn } from 'node:timers/promises';
 import { backoffMs } from '../concurrency/backoff.js';
 import { Budget } from '../concurrency/budget.js';
 import { sleep } from '../concurrency/sleep.js';
@@ -25,6 +24,8 @@ const LARGEST_BATCH = 10;
 const SETTLEMENTS = 64;
 /** How long killed jobs may take to be handed back. */
 const HAND_BACK_MS = 10_000;
+/** How long the receive under way is given to return what was just handed back, which is the first thing it finds. */
+const LAST_RECEIVE_MS = 500;
 
 /** Waits for `turn` without what a job that runs holds, so that others run meanwhile; then holds it again. */
 export type Aside = (turn: Promise<void>) => Promise<void>;
@@ -131,6 +132,8 @@ export class WorkerLoop {
       giveUp.abort(new Error('the worker stops'));
       // Not the loop: a source that does not end its wait now may never do so.
       await within(settled(), HAND_BACK_MS);
+      // What came back to this worker itself would stay invisible here, where nobody takes it: it is handed back again.
+      await within(this.#loop.then(settled), LAST_RECEIVE_MS);
     }
     this.#heartbeat.stop();
     this.#become('stopped');
@@ -152,7 +155,7 @@ export class WorkerLoop {
           place = undefined;
         }
         // The jobs first: what they do until they wait for something comes before the next look into the queue.
-        if (deliveries.length > 0) await nextTurn();
+        if (deliveries.length > 0) await new Promise((resolve) => setImmediate(resolve));
       } catch (error) {
         if (signal.aborted) break;
         this.#receiveFailure = NanoGridError.from(error, 'NG_QUEUE_FAILED');
