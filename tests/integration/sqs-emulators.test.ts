@@ -62,6 +62,36 @@ describe.each([
     return taken;
   }
 
+  test('a controller’s job arrives as it was sent; in a FIFO queue once per id, in the order of its function', async () => {
+    for (const fifo of [false, true]) {
+      const { source, host } = await make({ fifo });
+      const sink = host.require('jobSink');
+      const ids = ['a', 'b', ...(fifo ? ['a'] : [])];
+      for (const jobId of ids) await sink.send({ body: `{"payload":"${jobId} ü \uFFFF"}`, jobId, functionId: 'fn-1' });
+      const bodies: string[] = [];
+      // Of a group of a FIFO queue none comes while another is out.
+      for (let taken = await source.receive(3, never); taken.length > 0; taken = await source.receive(3, never)) {
+        for (const delivery of taken) {
+          bodies.push((JSON.parse(delivery.body) as { payload: string }).payload);
+          await delivery.ack();
+        }
+      }
+      const sent = ['a ü \uFFFF', 'b ü \uFFFF'];
+      expect(fifo ? bodies : bodies.toSorted()).toEqual(sent);
+    }
+  });
+
+  test('a controller’s job that is larger than the queue takes is refused as such', async () => {
+    const { source, host } = await make();
+    const sink = host.require('jobSink');
+    const job = { jobId: 'a', functionId: 'fn-1' };
+    await expect(sink.send({ ...job, body: 'x'.repeat(largest + 2) })).rejects.toMatchObject({
+      code: 'NG_MESSAGE_TOO_LARGE',
+    });
+    await sink.send({ ...job, body: 'x'.repeat(largest) });
+    expect((await receive(source, 1))[0]?.body).toHaveLength(largest);
+  });
+
   test('what is acknowledged is gone, what is released comes back, at once or later', async () => {
     const { queue, source } = await make();
     for (let i = 0; i < 12; i++) await queue.send(`job-${i}`);
