@@ -28,6 +28,7 @@ export const ERROR_CODES = {
   NG_OUTPUT_LIMIT: user,
   NG_BUILD_FAILED: user,
   NG_CANCELLED: user,
+  NG_BUDGET_EXCEEDED: user,
   // The code that was sent cannot be accepted: reported as `FAILED`.
   NG_ARCHIVE_UNSAFE: user,
   NG_ARCHIVE_TOO_LARGE: user,

@@ -61,6 +61,7 @@ export { encodeResult } from './publish/encode-result.js';
 export type {
   JobResult,
   JobStatus,
+  LlmCost,
   LlmModelUsage,
   LlmUsage,
   OutputError,

@@ -35,6 +35,17 @@ export interface LlmUsage extends LlmModelUsage {
   byModel: Record<string, LlmModelUsage>;
 }
 
+/** What a job's calls to LLMs cost, by the prices that the operator configured. */
+export interface LlmCost {
+  /** ISO 4217, for instance `USD`. */
+  currency: string;
+  /** To a billionth. */
+  total: number;
+  byModel: Record<string, number>;
+  /** Models that no price is for: they are not in the total. */
+  unpricedModels?: string[];
+}
+
 /** An output file or folder that could not be stored, and why. */
 export interface OutputError {
   readonly path: string;
@@ -87,6 +98,8 @@ export interface JobResult {
   outputFiles: string[];
   outputErrors?: OutputError[];
   llmUsage?: LlmUsage;
+  /** Beside `llmUsage`, where prices are configured. */
+  llmCost?: LlmCost;
   pluginErrors?: PluginError[];
   /** Which delivery of the message this was; 1 is the first. */
   attempt: number;

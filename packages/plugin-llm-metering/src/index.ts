@@ -1,3 +1,3 @@
 /** The public entry point of `@nanogrid/plugin-llm-metering`. */
 
-export {};
+export { type LlmMeteringOptions, llmMetering, llmMetering as default, USAGE_FILE } from './llm-metering.js';

@@ -106,3 +106,11 @@ test('a model named __proto__ stays data', () => {
   const encoded = JSON.stringify(encodeResult({ ...success, llmUsage: { ...usage, byModel } }, 'snake'));
   expect(encoded).toContain('"by_model":{"__proto__":{"prompt_tokens":1');
 });
+
+test('the cost of LLM calls is there where it is known', () => {
+  const llmCost = { currency: 'USD', total: 0.5, byModel: { m: 0.5 }, unpricedModels: ['n'] };
+  expect(encodeResult({ ...success, llmCost }, 'camel')).toMatchObject({ llmCost });
+  expect(encodeResult({ ...success, llmCost }, 'snake')).toMatchObject({
+    llm_cost: { currency: 'USD', total: 0.5, by_model: { m: 0.5 }, unpriced_models: ['n'] },
+  });
+});

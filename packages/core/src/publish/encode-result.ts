@@ -1,7 +1,7 @@
 /** Writes a result in the dialect its job was asked in: the records of the contract's section 3. Owns no state. */
 
 import type { Dialect } from '../job.js';
-import type { JobResult, LlmModelUsage, LlmUsage } from '../result.js';
+import type { JobResult, LlmCost, LlmModelUsage, LlmUsage } from '../result.js';
 
 const MIB = 1024 * 1024;
 
@@ -29,6 +29,7 @@ function encodeSnake(result: Readonly<JobResult>): Record<string, unknown> {
     peak_memory_mb: result.peakMemoryBytes === undefined ? null : roundTo(result.peakMemoryBytes / MIB, 3),
     optimization_tip: result.optimizationTip ?? null,
     llm_usage: result.llmUsage === undefined ? null : snakeUsage(result.llmUsage),
+    ...(result.llmCost === undefined ? {} : { llm_cost: snakeCost(result.llmCost) }),
     attempt: result.attempt,
   };
 }
@@ -46,6 +47,10 @@ function snakeUsage(usage: LlmUsage): Record<string, unknown> {
 
 function snakeCounts({ promptTokens, completionTokens, totalTokens, calls }: LlmModelUsage): Record<string, number> {
   return { prompt_tokens: promptTokens, completion_tokens: completionTokens, total_tokens: totalTokens, calls };
+}
+
+function snakeCost({ currency, total, byModel, unpricedModels }: LlmCost): Record<string, unknown> {
+  return { currency, total, by_model: byModel, ...(unpricedModels && { unpriced_models: unpricedModels }) };
 }
 
 function roundTo(value: number, digits: number): number {

@@ -1,0 +1,161 @@
+/** The plugin `llm-metering`: what jobs used of LLMs, what that cost, and budgets for it. Owns the counts it shows. */
+
+import { definePlugin, NanoGridError } from '@nanogrid/core';
+import { Budgets } from './budgets.js';
+import { PriceTable } from './price-table.js';
+import { SpendingLedger } from './spending-ledger.js';
+import { readUsageFile } from './usage-file.js';
+
+/** What a function writes into its working directory: one JSON object per line. */
+export const USAGE_FILE = '.llm_usage_stats.jsonl';
+
+/** Core reads 16 MiB of a file at most; one byte of it tells that there is more. */
+const MOST_BYTES = 16 * 1024 * 1024 - 1;
+
+/** Options of the plugin, each optional. */
+export type LlmMeteringOptions = NonNullable<Parameters<typeof llmMetering>[0]>;
+
+/** `plugins: [llmMetering()]`. Puts `llmUsage` on results, and `llmCost` where there are prices. */
+export const llmMetering = definePlugin({
+  name: '@nanogrid/plugin-llm-metering',
+  version: '0.1.0',
+  core: '^0.1.0',
+  optionsSchema: {
+    type: 'object',
+    additionalProperties: false,
+    properties: {
+      maxBytes: {
+        type: 'integer',
+        minimum: 1,
+        maximum: MOST_BYTES,
+        default: 1_048_576,
+        description: 'Bytes that are read of the usage file of one job.',
+      },
+      maxLines: {
+        type: 'integer',
+        minimum: 1,
+        maximum: 20_000,
+        default: 10_000,
+        description: 'Lines that are read of it.',
+      },
+      maxModels: {
+        type: 'integer',
+        minimum: 1,
+        maximum: 1_000,
+        default: 20,
+        description: 'Models that are told apart on one result; later ones are counted as `other`.',
+      },
+      maxTokensPerCall: {
+        type: 'integer',
+        minimum: 1,
+        maximum: 1_000_000_000,
+        default: 10_000_000,
+        description: 'Tokens of one kind (prompt, completion) that one call can be charged with; more is cut to it.',
+      },
+      currency: {
+        type: 'string',
+        pattern: '^[A-Z]{3}$',
+        mustBe: 'a currency code of three capital letters',
+        default: 'USD',
+        description: 'Currency of the prices and of budgets of money.',
+      },
+      prices: {
+        type: 'array',
+        maxItems: 1_000,
+        default: [],
+        description: 'Prices by model; the first that matches counts. With none, results carry no cost.',
+        items: {
+          type: 'object',
+          additionalProperties: false,
+          required: ['model', 'promptPerMillion', 'completionPerMillion'],
+          properties: {
+            model: { type: 'string', minLength: 1, description: 'Name of the model; `*` stands for any text.' },
+            promptPerMillion: { type: 'number', minimum: 0, description: 'Price of a million prompt tokens.' },
+            completionPerMillion: { type: 'number', minimum: 0, description: 'Price of a million completion tokens.' },
+          },
+        },
+      },
+      budgets: {
+        type: 'array',
+        maxItems: 1_000,
+        default: [],
+        description: 'What single functions may spend; the first that matches counts.',
+        items: {
+          type: 'object',
+          additionalProperties: false,
+          required: ['function'],
+          properties: {
+            function: { type: 'string', minLength: 1, description: 'Id of the function; `*` stands for any text.' },
+            window: { enum: ['hour', 'day'], default: 'day', description: 'Full hours, or days, in UTC.' },
+            tokens: { type: 'integer', minimum: 0, description: 'Tokens of both kinds in one window.' },
+            cost: { type: 'number', minimum: 0, description: 'Money in one window; needs `prices`.' },
+          },
+        },
+      },
+    },
+  },
+  apply(host, options) {
+    const { maxBytes, maxLines, maxModels, maxTokensPerCall, currency } = options;
+    const caps = { maxBytes, maxLines, maxModels, maxTokensPerCall };
+    for (const budget of options.budgets) checkBudget(budget, options.prices.length > 0);
+    const prices = new PriceTable(options.prices, currency);
+    const ledger = new SpendingLedger(() => host.service('sharedState'), Date.now);
+    const budgets = new Budgets({ budgets: options.budgets, currency, ledger, now: Date.now });
+    const counts = { calls: 0, ignoredLines: 0, clampedCalls: 0, cutFiles: 0 };
+
+    const counter = (name: string, help: string, value: () => number) =>
+      host.metric({ name, kind: 'counter', help, value });
+    counter('llm_usage_calls_total', 'Calls to LLMs that jobs recorded.', () => counts.calls);
+    counter('llm_usage_ignored_lines_total', 'Lines of usage files that tell of no call.', () => counts.ignoredLines);
+    counter('llm_usage_clamped_calls_total', 'Calls whose tokens were cut to the cap.', () => counts.clampedCalls);
+    counter('llm_usage_cut_files_total', 'Usage files that were longer than is read.', () => counts.cutFiles);
+    counter('llm_budget_refusals_total', 'Jobs refused for a spent LLM budget.', () => budgets.refusals);
+
+    host.hooks.beforeExec.tapPromise('ask', async (spec, job) => {
+      await budgets.check(job);
+      // One byte more than is read tells that there is more.
+      return { ...spec, workFiles: [...spec.workFiles, { path: USAGE_FILE, maxBytes: maxBytes + 1 }] };
+    });
+    host.hooks.afterExec.tap('meter', (result, { workFiles }) => {
+      const content = workFiles.get(USAGE_FILE);
+      if (content === undefined) return result;
+      const { usage, ignoredLines, clampedCalls, cut } = readUsageFile(content, caps);
+      counts.calls += usage?.calls ?? 0;
+      counts.ignoredLines += ignoredLines;
+      counts.clampedCalls += clampedCalls;
+      counts.cutFiles += cut ? 1 : 0;
+      if (ignoredLines > 0 || clampedCalls > 0 || cut) {
+        host.log.info({ ignoredLines, clampedCalls, cut }, 'the usage file of a job was not taken as it is');
+      }
+      if (usage === undefined) return result;
+      const llmCost = prices.costOf(usage);
+      return { ...result, llmUsage: usage, ...(llmCost === undefined ? {} : { llmCost }) };
+    });
+    // A tap of its own: a budget that cannot be charged now takes nothing off the result.
+    host.hooks.afterExec.tapPromise('charge', async (result, _report, job) => {
+      const { llmUsage, llmCost } = result;
+      if (llmUsage !== undefined) {
+        await budgets.charge(job, { tokens: llmUsage.totalTokens, cost: llmCost?.total ?? 0 });
+      }
+      return result;
+    });
+  },
+});
+
+/** Throws `NG_CONFIG_INVALID` for a budget that could never be spent. */
+function checkBudget(
+  budget: { readonly function: string; readonly tokens?: number; readonly cost?: number },
+  hasPrices: boolean,
+): void {
+  const name = `The LLM budget of ${JSON.stringify(budget.function)}`;
+  if (budget.tokens === undefined && budget.cost === undefined) {
+    throw new NanoGridError('NG_CONFIG_INVALID', `${name} has no limit.`, {
+      hint: 'Give it `tokens`, `cost` or both.',
+    });
+  }
+  if (budget.cost !== undefined && !hasPrices) {
+    throw new NanoGridError('NG_CONFIG_INVALID', `${name} is in money, and there are no prices.`, {
+      hint: 'Set `prices`; a last one for the model `*` prices what no other does.',
+    });
+  }
+}
