@@ -28,6 +28,18 @@ describe('defaults', () => {
       aiEndpoint: undefined,
       worker: { slots: 8, memoryMb: 6_144, prefetch: 0, drainTimeoutMs: 30_000 },
       http: { host: '127.0.0.1', port: 8_080 },
+      controller: {
+        host: '127.0.0.1',
+        port: 3_000,
+        apiKeys: [],
+        allowAnonymous: false,
+        waitTimeoutMs: 300_000,
+        maxWaiting: 10_000,
+        maxQueued: 100_000,
+        requestTimeoutMs: 120_000,
+        idempotencyMs: 86_400_000,
+        registryCacheMs: 1_000,
+      },
       job: {
         memoryMb: 256,
         timeoutMs: 300_000,

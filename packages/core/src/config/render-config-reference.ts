@@ -43,8 +43,14 @@ function leaves(path: string, schema: Schema): [string, Schema][] {
   const properties = Object.entries(schema.properties as Readonly<Record<string, Schema>>);
   return properties.flatMap(([key, inner]): [string, Schema][] => {
     const innerPath = `${path}.${key}`;
-    return isGroup(inner) ? leaves(innerPath, inner) : [[innerPath, inner]];
+    if (isGroup(inner)) return leaves(innerPath, inner);
+    return isObjectList(inner) ? [[innerPath, inner], ...leaves(`${innerPath}[]`, inner.items)] : [[innerPath, inner]];
   });
+}
+
+function isObjectList(schema: Schema): schema is Schema & { items: Schema } {
+  const items = schema.items as Schema | undefined;
+  return schema.type === 'array' && items?.type === 'object' && items.properties !== undefined;
 }
 
 function table(rows: readonly [string, Schema][]): string {
@@ -57,7 +63,8 @@ function table(rows: readonly [string, Schema][]): string {
 
 function typeOf(path: string, schema: Schema): string {
   if (path === 'runtimes' || path === 'plugins') return 'list';
-  if (schema.type === 'array') return 'list of strings';
+  if (schema.type === 'array') return isObjectList(schema) ? 'list of objects' : 'list of strings';
+  if (schema.type === 'boolean') return 'true or false';
   if (schema.type === 'object') {
     const values = schema.additionalProperties as Schema | undefined;
     return values?.type === 'string' ? 'object of strings' : 'object of whole numbers';
