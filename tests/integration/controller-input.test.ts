@@ -407,7 +407,7 @@ test('jobs are refused while the queue is full, and /health says so', async () =
   }
 });
 
-test('plugins that provide nothing it needs stay out; the others are told that it is a client', async () => {
+test('plugins that provide nothing it needs stay out; the others are told whom they serve', async () => {
   const hosts: PluginHost[] = [];
   const plugin = (name: string, provides: 'queueAdmin'[]) =>
     definePlugin({
@@ -421,7 +421,7 @@ test('plugins that provide nothing it needs stay out; the others are told that i
   const own = new Controller({ loaded: await loadConfig({ cwd: folder, overrides }) });
   await own.start();
   await own.stop();
-  expect(hosts.map(({ role, runtimeName }) => [role, runtimeName('Python3.9')])).toEqual([['client', 'python']]);
+  expect(hosts.map(({ role, runtimeName }) => [role, runtimeName('Python3.9')])).toEqual([['controller', 'python']]);
   expect(hosts[0]?.settingSource('controller.port')).toContain('command line');
   await rm(folder, { recursive: true });
 });
