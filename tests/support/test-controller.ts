@@ -11,6 +11,13 @@ export interface TestControllerOptions {
   readonly code?: Settings['code'];
 }
 
+export interface TestAnswer {
+  readonly status: number;
+  readonly headers: Headers;
+  // biome-ignore lint/suspicious/noExplicitAny: whatever the API answered
+  readonly answer: any;
+}
+
 /** Starts it on a free port of this machine; `close()` stops it. */
 export async function startTestController({ dataDir, runtimes, settings, code = {} }: TestControllerOptions) {
   const loaded = await loadConfig({
@@ -21,15 +28,19 @@ export async function startTestController({ dataDir, runtimes, settings, code = 
   await controller.start();
   const { address } = controller;
 
-  async function call(method: string, path: string, body?: unknown, headers: Record<string, string> = {}) {
+  async function call(
+    method: string,
+    path: string,
+    body?: unknown,
+    headers: Record<string, string> = {},
+  ): Promise<TestAnswer> {
     const response = await fetch(address + path, {
       method,
       ...(body === undefined ? {} : { body: typeof body === 'string' ? body : JSON.stringify(body) }),
       headers: { ...(body === undefined ? {} : { 'content-type': 'application/json' }), ...headers },
     });
     const text = await response.text();
-    // biome-ignore lint/suspicious/noExplicitAny: whatever the API answered
-    const answer: any = text === '' ? undefined : JSON.parse(text);
+    const answer = text === '' ? undefined : JSON.parse(text);
     return { status: response.status, headers: response.headers, answer };
   }
 
