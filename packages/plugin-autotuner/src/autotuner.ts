@@ -3,7 +3,8 @@
 import { join } from 'node:path';
 import { definePlugin, type Job, NanoGridError } from '@nanogrid/core';
 import { type AdviceOptions, advise } from './advise.js';
-import { Models } from './models.js';
+import { type Knowledge, Models } from './models.js';
+import { SharedModels } from './shared-models.js';
 import { LOCALES, writeTip } from './write-tip.js';
 
 /** What AWS Lambda takes for a GB-second, in USD, by architecture (its first tier, in most regions). */
@@ -82,7 +83,7 @@ export const autotuner = definePlugin({
         minimum: 1_000,
         maximum: 86_400_000,
         default: 60_000,
-        description: 'Time between two writes to disk, in milliseconds.',
+        description: 'Time between two writes of what is known, in milliseconds.',
       },
       pricePerGbSecond: {
         type: 'number',
@@ -101,8 +102,8 @@ export const autotuner = definePlugin({
   },
   apply(host, options) {
     const { halfLifeMs, maxFunctions, saveEveryMs, locale, quantile, headroom, minHeadroomMb, currency } = options;
-    const path = join(host.config.dataDir, FILE);
-    const models = new Models({ path, maxFunctions, halfLifeMs, saveEveryMs, log: host.log });
+    const kept = { maxFunctions, halfLifeMs, saveEveryMs, log: host.log };
+    let models: Knowledge | undefined;
     const advice: AdviceOptions = {
       ladder: allowedSizes(options.ladder, host.config.job.maxMemoryMb),
       quantile,
@@ -117,7 +118,8 @@ export const autotuner = definePlugin({
     const digests = new WeakMap<Job, string>();
 
     host.hooks.afterExtract.tap('note', (job, { digest }) => void digests.set(job, digest));
-    host.hooks.afterExec.tap('advise', (result, { outOfMemory }, job) => {
+    host.hooks.afterExec.tapPromise('advise', async (result, { outOfMemory }, job) => {
+      if (models === undefined) return result;
       const { status, durationMs, memoryMb, runtime, peakMemoryBytes, peakMemorySource } = result;
       const owner = job.functionId ?? `${job.code.bucket ?? ''}/${job.code.key}`;
       const key = JSON.stringify([runtime, owner, digests.get(job) ?? '']);
@@ -126,7 +128,8 @@ export const autotuner = definePlugin({
       const measured = peakMemorySource === 'cgroup' || peakMemorySource === 'cgroup-kept';
       const telling = status === 'SUCCESS' && measured;
       const peakBytes = telling ? peakMemoryBytes : undefined;
-      const model = models.add(key, { atMs: Date.now(), durationMs, memoryMb, killed: outOfMemory, peakBytes });
+      const run = { atMs: Date.now(), durationMs, memoryMb, killed: outOfMemory, peakBytes };
+      const model = await models.add(key, run);
       const tuning = advise(model, memoryMb, advice);
       const optimizationTip = writeTip(tuning, locale);
       return {
@@ -139,10 +142,21 @@ export const autotuner = definePlugin({
       name: 'autotuner_functions',
       kind: 'gauge',
       help: 'Versions of functions whose memory is known.',
-      value: () => models.size,
+      value: () => models?.size ?? 0,
     });
     // A client runs nothing, and the file has one writer.
-    if (host.role === 'worker') host.lifecycle({ start: () => models.open(), stop: () => models.close() });
+    if (host.role !== 'worker') return;
+    host.lifecycle({
+      async start() {
+        const shared = host.service('sharedState');
+        models =
+          shared === undefined
+            ? new Models({ ...kept, path: join(host.config.dataDir, FILE) })
+            : new SharedModels({ ...kept, shared });
+        await models.open();
+      },
+      stop: () => models?.close(),
+    });
   },
 });
 

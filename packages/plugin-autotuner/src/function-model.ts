@@ -58,6 +58,24 @@ export class FunctionModel {
     this.#peaks = PeakHistogram.from(data.peaks);
   }
 
+  /** What two workers know of the same version, as if one had seen it all. */
+  static merge(halfLifeMs: number, one: ModelData, other: ModelData): FunctionModel {
+    const lastMs = Math.max(one.lastMs, other.lastMs);
+    const both = [one, other].map((data) => new FunctionModel(halfLifeMs, data));
+    for (const model of both) model.#age(lastMs);
+    const [a, b] = both.map((model) => model.data) as [ModelData, ModelData];
+    return new FunctionModel(halfLifeMs, {
+      firstMs: Math.min(a.firstMs, b.firstMs),
+      lastMs,
+      samples: a.samples + b.samples,
+      runs: a.runs + b.runs,
+      durationMs: a.durationMs + b.durationMs,
+      kills: a.kills + b.kills,
+      killedAtMb: Math.max(a.killedAtMb, b.killedAtMb),
+      peaks: [...a.peaks, ...b.peaks],
+    });
+  }
+
   add({ atMs, durationMs, memoryMb, killed, peakBytes }: Run): void {
     this.#age(atMs);
     this.#runs++;

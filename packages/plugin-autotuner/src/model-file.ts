@@ -38,8 +38,12 @@ export async function writeModels(path: string, models: StoredModels): Promise<v
 }
 
 function isEntry(entry: unknown): entry is StoredModels[number] {
-  if (!Array.isArray(entry) || typeof entry[0] !== 'string') return false;
-  const model = (entry[1] ?? {}) as Record<string, unknown>;
+  return Array.isArray(entry) && typeof entry[0] === 'string' && isModel(entry[1]);
+}
+
+/** Whether a value that was stored is a model. */
+export function isModel(value: unknown): value is ModelData {
+  const model = (value ?? {}) as Record<string, unknown>;
   const { peaks } = model;
   if (!NUMBERS.every((name) => isAmount(model[name]))) return false;
   return (

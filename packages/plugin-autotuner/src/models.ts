@@ -4,8 +4,19 @@ import type { Logger } from '@nanogrid/core';
 import { FunctionModel, type Run } from './function-model.js';
 import { readModels, writeModels } from './model-file.js';
 
-export interface ModelsOptions {
-  readonly path: string;
+/** What is known of functions, and where it is kept. */
+export interface Knowledge {
+  /** Takes up what was kept. */
+  open(): Promise<void> | void;
+  /** Keeps what is not kept yet. Idempotent. */
+  close(): Promise<void>;
+  /** Adds a run to the model of a function's version, and returns that. */
+  add(key: string, run: Run): FunctionModel | Promise<FunctionModel>;
+  /** How many models there are. */
+  readonly size: number;
+}
+
+export interface KnowledgeOptions {
   /** Versions of functions that are remembered; the one that ran longest ago gives way. */
   readonly maxFunctions: number;
   readonly halfLifeMs: number;
@@ -14,7 +25,11 @@ export interface ModelsOptions {
   readonly log: Logger;
 }
 
-export class Models {
+export interface ModelsOptions extends KnowledgeOptions {
+  readonly path: string;
+}
+
+export class Models implements Knowledge {
   readonly #options: ModelsOptions;
   /** In the order of their last jobs. */
   readonly #models = new Map<string, FunctionModel>();
@@ -38,7 +53,6 @@ export class Models {
     this.#timer = setInterval(() => this.#save(), saveEveryMs).unref();
   }
 
-  /** Writes what is not written yet. Idempotent. */
   async close(): Promise<void> {
     clearInterval(this.#timer);
     this.#timer = undefined;
@@ -50,7 +64,6 @@ export class Models {
     return this.#models.size;
   }
 
-  /** Adds a run to the model of a function's version, and returns that. */
   add(key: string, run: Run): FunctionModel {
     const { halfLifeMs, maxFunctions } = this.#options;
     const model = this.#models.get(key) ?? new FunctionModel(halfLifeMs, run.atMs);

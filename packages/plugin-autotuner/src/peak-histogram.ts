@@ -19,20 +19,15 @@ export type BucketData = readonly [index: number, weight: number, maxBytes: numb
 export class PeakHistogram {
   readonly #buckets = new Map<number, Bucket>();
 
+  /** A bucket may come more than once: those are added up. */
   static from(data: readonly BucketData[]): PeakHistogram {
     const histogram = new PeakHistogram();
-    for (const [index, weight, maxBytes] of data) histogram.#buckets.set(index, { weight, maxBytes });
+    for (const bucket of data) histogram.#put(...bucket);
     return histogram;
   }
 
   add(bytes: number): void {
-    const index = Math.max(0, Math.floor(Math.log(Math.max(bytes, 1) / MIB) / Math.log(GROWTH)));
-    const bucket = this.#buckets.get(index);
-    if (bucket === undefined) this.#buckets.set(index, { weight: 1, maxBytes: bytes });
-    else {
-      bucket.weight++;
-      bucket.maxBytes = Math.max(bucket.maxBytes, bytes);
-    }
+    this.#put(Math.max(0, Math.floor(Math.log(Math.max(bytes, 1) / MIB) / Math.log(GROWTH))), 1, bytes);
   }
 
   /** Makes everything lighter by a factor from 0 to 1. */
@@ -57,5 +52,11 @@ export class PeakHistogram {
 
   get data(): BucketData[] {
     return [...this.#buckets].map(([index, { weight, maxBytes }]) => [index, weight, maxBytes]);
+  }
+
+  #put(index: number, weight: number, maxBytes: number): void {
+    const before = this.#buckets.get(index) ?? { weight: 0, maxBytes: 0 };
+    const largest = Math.max(before.maxBytes, maxBytes);
+    this.#buckets.set(index, { weight: before.weight + weight, maxBytes: largest });
   }
 }
