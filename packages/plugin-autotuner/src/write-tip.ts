@@ -1,0 +1,74 @@
+/** Says an advice in one sentence of the reader's language. Owns no state. */
+
+import type { Advice } from './advise.js';
+
+const MIB = 2 ** 20;
+
+/** Languages that tips are written in. */
+export const LOCALES = ['en', 'ko'] as const;
+export type Locale = (typeof LOCALES)[number];
+
+interface Words {
+  lower(now: string, then: string, peak: string, samples: string, saved: string): string;
+  perMonth(money: string): string;
+  perMillion(money: string): string;
+  raise(now: string, then: string, reason: string): string;
+  largest(now: string, reason: string): string;
+  killed(at: string): string;
+  near(peak: string): string;
+}
+
+const WORDS: Readonly<Record<Locale, Words>> = {
+  en: {
+    lower: (now, then, peak, samples, saved) =>
+      `Lower the memory limit from ${now} to ${then}: the function needs at most ${peak}, by ${samples} runs, and this saves about ${saved}.`,
+    perMonth: (money) => `${money} a month`,
+    perMillion: (money) => `${money} per million runs`,
+    raise: (now, then, reason) => `Raise the memory limit from ${now} to ${then}: ${reason}.`,
+    largest: (now, reason) =>
+      `Make the function hold less in memory, since no size above ${now} is allowed: ${reason}.`,
+    killed: (at) => `the function was killed for want of memory at ${at}`,
+    near: (peak) => `the function needs up to ${peak}, which leaves less than 10 % free`,
+  },
+  ko: {
+    lower: (now, then, peak, samples, saved) =>
+      `메모리 한도를 ${now}에서 ${then}로 낮추세요: 실행 ${samples}회 기준으로 함수는 최대 ${peak}를 사용하며, ${saved}를 절약할 수 있습니다.`,
+    perMonth: (money) => `월 약 ${money}`,
+    perMillion: (money) => `실행 100만 회당 약 ${money}`,
+    raise: (now, then, reason) => `메모리 한도를 ${now}에서 ${then}로 높이세요: ${reason}.`,
+    largest: (now, reason) => `${now}보다 큰 크기는 허용되지 않으므로 함수의 메모리 사용량을 줄이세요: ${reason}.`,
+    killed: (at) => `함수가 ${at} 한도에서 메모리 부족으로 강제 종료되었습니다`,
+    near: (peak) => `함수가 최대 ${peak}를 사용하여 여유가 10 % 미만입니다`,
+  },
+};
+
+/** Undefined where there is nothing to change. */
+export function writeTip(advice: Advice, locale: Locale): string | undefined {
+  const { verdict, memoryMb, recommendedMemoryMb, killedAtMb, maxPeakBytes } = advice;
+  const words = WORDS[locale];
+  const now = size(memoryMb);
+  if (verdict === 'raise') {
+    const wasKilled = killedAtMb !== undefined && killedAtMb >= memoryMb;
+    const reason = wasKilled ? words.killed(size(killedAtMb)) : words.near(size(maxPeakBytes / MIB));
+    return recommendedMemoryMb === undefined
+      ? words.largest(size(wasKilled ? killedAtMb : memoryMb), reason)
+      : words.raise(now, size(recommendedMemoryMb), reason);
+  }
+  if (verdict !== 'lower' || recommendedMemoryMb === undefined) return undefined;
+  const { samples, savingPerMonth, savingPerMillionRuns = 0, currency = '' } = advice;
+  const saved =
+    savingPerMonth === undefined
+      ? words.perMillion(money(savingPerMillionRuns, currency))
+      : words.perMonth(money(savingPerMonth, currency));
+  return words.lower(now, size(recommendedMemoryMb), size(maxPeakBytes / MIB), samples.toLocaleString('en'), saved);
+}
+
+function size(mib: number): string {
+  return `${Math.ceil(mib)} MiB`;
+}
+
+/** Two decimals, or two digits where that would be nothing. */
+function money(amount: number, currency: string): string {
+  const digits = amount >= 0.1 || amount === 0 ? amount.toFixed(2) : Number(amount.toPrecision(2)).toString();
+  return `${digits} ${currency}`;
+}
