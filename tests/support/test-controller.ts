@@ -11,13 +11,6 @@ export interface TestControllerOptions {
   readonly code?: Settings['code'];
 }
 
-export interface TestAnswer {
-  readonly status: number;
-  readonly headers: Headers;
-  // biome-ignore lint/suspicious/noExplicitAny: whatever the API answered
-  readonly answer: any;
-}
-
 /** Starts it on a free port of this machine; `close()` stops it. */
 export async function startTestController({ dataDir, runtimes, settings, code = {} }: TestControllerOptions) {
   const loaded = await loadConfig({
@@ -48,7 +41,6 @@ export function apiAt(address: string) {
     body?: unknown,
     headers: Record<string, string> = {},
   ): Promise<ApiAnswer> {
-  ): Promise<TestAnswer> {
     const response = await fetch(address + path, {
       method,
       ...(body === undefined ? {} : { body: typeof body === 'string' ? body : JSON.stringify(body) }),

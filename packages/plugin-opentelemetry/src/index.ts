@@ -1,3 +1,0 @@
-/** The public entry point of `@nanogrid/plugin-opentelemetry`. */
-
-export {};
