@@ -9,7 +9,7 @@ import { definePlugin, loadConfig, type PluginHost } from '@nanogrid/core';
 import { local, openLocal } from '@nanogrid/plugin-local';
 import { node } from '@nanogrid/runtime-node';
 import { python } from '@nanogrid/runtime-python';
-import { afterAll, beforeAll, describe, expect, test } from 'vitest';
+import { afterAll, beforeAll, describe, expect, test, vi } from 'vitest';
 import { startTestController, type TestController } from '../support/test-controller.js';
 import { zip } from '../support/zip.js';
 
@@ -19,11 +19,14 @@ let api: TestController;
 
 beforeAll(async () => {
   dataDir = await mkdtemp(join(tmpdir(), 'nanogrid-controller-'));
+  // A place of its own for what uploads leave: another controller of the machine may be taking one.
+  vi.stubEnv('TMPDIR', await mkdtemp(join(dataDir, 'temporary-')));
   api = await startTestController({ dataDir, runtimes, settings: { waitTimeoutMs: 200, requestTimeoutMs: 3_000 } });
 });
 
 afterAll(async () => {
   await api?.close();
+  vi.unstubAllEnvs();
   await rm(dataDir, { recursive: true, force: true });
 });
 
