@@ -85,5 +85,5 @@ test('a worker that is killed in the middle of a build: the next builds again, w
   const [c] = await results(['c']);
   expect(c).toMatchObject({ status: 'SUCCESS', result: a?.result, attempt: 1 });
   expect(await third.end('SIGTERM')).toBe(0);
-  expect(await client.queue.stats()).toMatchObject({ ready: 0, inFlight: 0 });
+  expect(await client.queue.stats()).toMatchObject({ waiting: 0, inFlight: 0 });
 });
