@@ -1,4 +1,4 @@
-/** A proxy for any protocol over TCP (Redis) that can refuse, hang, cut and slow down. Owns its sockets. */
+/** A proxy for any protocol over TCP (Redis), or to a Unix socket (the Docker engine), that can refuse, hang, cut and slow down. Owns its sockets. */
 
 import { once } from 'node:events';
 import { connect, createServer, type Socket } from 'node:net';
@@ -23,7 +23,9 @@ export interface TcpFaultProxy extends FaultControl<Passage> {
 
 const TICK_MS = 20;
 
-export async function startTcpFaultProxy(target: { host: string; port: number }): Promise<TcpFaultProxy> {
+export async function startTcpFaultProxy(
+  target: { host: string; port: number } | { path: string },
+): Promise<TcpFaultProxy> {
   const faults = new FaultSwitch<Passage>();
   let connections = 0;
   /** The fault that holds for everything, where it does. */
