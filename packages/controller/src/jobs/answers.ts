@@ -1,6 +1,6 @@
 /** What clients are told of a job, from what was published or is known of it. Owns no state. */
 
-import type { Dialect, JobState } from '@nanogrid/core';
+import { type Dialect, encodeResult, type JobResult, type JobState } from '@nanogrid/core';
 
 type Published = Readonly<Record<string, unknown>>;
 
@@ -17,29 +17,10 @@ export function statusAnswer(jobId: string, known: JobState): Record<string, unk
   return { job_id: jobId, status: known.state, result: null, output_files: [] };
 }
 
-/** A result of either dialect, with the snake dialect's names. */
+/** A result of either dialect, in the snake dialect. */
 function snakeAnswer(result: Published): Record<string, unknown> {
-  if ('job_id' in result) return { ...result };
-  const {
-    stdout = '',
-    stderr = '',
-    peakMemoryBytes,
-  } = result as { stdout?: string; stderr?: string; peakMemoryBytes?: number };
-  return {
-    job_id: result.requestId,
-    function_id: result.functionId ?? null,
-    status: result.status === 'SUCCESS' ? 'completed' : 'failed',
-    result: result.result ?? null,
-    error: result.errorMessage ?? null,
-    error_code: result.errorCode ?? null,
-    exit_code: result.exitCode ?? null,
-    logs: stdout + stderr,
-    output_files: result.outputFiles ?? [],
-    execution_time_ms: result.durationMs,
-    peak_memory_mb: peakMemoryBytes === undefined ? null : toMib(peakMemoryBytes),
-    optimization_tip: result.optimizationTip ?? null,
-    attempt: result.attempt,
-  };
+  // What was published in the camel dialect is the result's own record.
+  return 'job_id' in result ? { ...result } : encodeResult(result as unknown as JobResult, 'snake');
 }
 
 /** A result of the camel dialect, with the names that its HTTP form has. */
