@@ -14,6 +14,8 @@ import { expect, onTestFinished, test } from 'vitest';
 import { type CostOptions, cost } from './cost.js';
 import { LAMBDA_PRICES, lambdaPrice } from './lambda-price.js';
 
+type FirstRun = NonNullable<ExecutionReport['firstRun']>;
+
 const ran: JobResult = {
   requestId: 'r',
   runtime: 'python',
@@ -43,8 +45,8 @@ async function start(options: CostOptions, others: Plugin[] = []) {
     plugins,
   });
   onTestFinished(() => registry.stop());
-  const run = (result: Partial<JobResult> = {}, bytesOut = 0) =>
-    hooks.afterExec.promise({ ...ran, ...result }, { bytesOut } as ExecutionReport, {} as Job);
+  const run = (result: Partial<JobResult> = {}, bytesOut = 0, firstRun?: FirstRun) =>
+    hooks.afterExec.promise({ ...ran, ...result }, { bytesOut, firstRun } as ExecutionReport, {} as Job);
   const metric = (name: string) => registry.figures().find((figure) => figure.name === name)?.value;
   return { run, metric };
 }
@@ -105,6 +107,14 @@ test('what metering says that the tokens cost counts, whichever plugin is first;
   expect((await one.run()).cost).toMatchObject({ tokens: { total: 1_500, cost: 0.0004 }, total: 0.0004 });
   const other = await start({ promptPerMillion: 2, currency: 'KRW' }, [metering()]);
   expect((await other.run()).cost).toMatchObject({ tokens: { total: 1_500, cost: 0.002 }, total: 0.002 });
+});
+
+test('a job that was run twice costs both runs, and Lambda’s price is of the one that counts', async () => {
+  const { run } = await start({ cpuSecond: 1, gbSecond: 1 });
+  const once = await run();
+  const twice = await run({}, 0, { durationMs: 100, cpuMs: 10, spec: { memoryMb: 256 } } as FirstRun);
+  expect(twice.cost).toMatchObject({ cpu: { seconds: 0.05 }, memory: { gbSeconds: 0.155 }, total: 0.205 });
+  expect(twice.cost?.lambda).toEqual(once.cost?.lambda);
 });
 
 test('a job that failed cost what it used, and one whose time was not measured costs no processor', async () => {

@@ -1,6 +1,6 @@
 /** The plugin `cost`: what each job cost by the operator's prices, and what AWS Lambda would have charged. Owns the sums it shows. */
 
-import { definePlugin, type JobCost, type JobResult } from '@nanogrid/core';
+import { definePlugin, type ExecutionReport, type JobCost, type JobResult } from '@nanogrid/core';
 import { LAMBDA_PRICES, type LambdaPrices, lambdaPrice } from './lambda-price.js';
 import { rounded } from './rounded.js';
 
@@ -78,8 +78,8 @@ export const cost = definePlugin({
     counter('cost_money_total', 'What jobs cost, in the configured currency.', () => sums.total);
     counter('cost_lambda_money_total', 'What AWS Lambda would have charged for them.', () => sums.lambda);
 
-    host.hooks.afterExec.tap({ name: 'price', stage: LAST_STAGE }, (result, { bytesOut }) => {
-      const own = ownPrice(result, bytesOut, currency, prices);
+    host.hooks.afterExec.tap({ name: 'price', stage: LAST_STAGE }, (result, report) => {
+      const own = ownPrice(result, report, currency, prices);
       const elsewhere = lambdaPrice(result, architecture, lambdaPrices);
       sums.cpuSeconds += own.cpu.seconds;
       sums.gbSeconds += own.memory.gbSeconds;
@@ -91,10 +91,16 @@ export const cost = definePlugin({
   },
 });
 
-/** Time counts as it was measured, memory as it was reserved. */
-function ownPrice(result: JobResult, bytes: number, currency: string, prices: Prices): Omit<JobCost, 'lambda'> {
-  const seconds = (result.cpuMs ?? 0) / 1000;
-  const gbSeconds = (result.memoryMb / 1024) * (result.durationMs / 1000);
+/** Time counts as it was measured, memory as it was reserved; both runs of a job that was run twice. */
+function ownPrice(
+  result: JobResult,
+  { bytesOut: bytes, firstRun }: Pick<ExecutionReport, 'bytesOut' | 'firstRun'>,
+  currency: string,
+  prices: Prices,
+): Omit<JobCost, 'lambda'> {
+  const runs = [...(firstRun ? [{ ...firstRun, memoryMb: firstRun.spec.memoryMb }] : []), result];
+  const seconds = runs.reduce((sum, { cpuMs = 0 }) => sum + cpuMs / 1000, 0);
+  const gbSeconds = runs.reduce((sum, { memoryMb, durationMs }) => sum + (memoryMb / 1024) * (durationMs / 1000), 0);
   const cpu = { seconds: rounded(seconds), cost: rounded(seconds * prices.cpuSecond) };
   const memory = { gbSeconds: rounded(gbSeconds), cost: rounded(gbSeconds * prices.gbSecond) };
   const out = { bytes, cost: rounded((bytes / BYTES_PER_GB) * prices.gbOut) };

@@ -41,6 +41,8 @@ const spec: ExecSpec = {
   env: {},
   timeoutMs: 1_000,
   graceMs: 100,
+  memoryMb: 64,
+  cpus: 1,
   input: 'null',
   maxStdoutBytes: 1,
   maxStderrBytes: 1,
@@ -101,11 +103,25 @@ async function start(options: LlmMeteringOptions, others: Plugin[] = [], warn: L
   return {
     metric: (name: string) => registry.figures().find((figure) => figure.name === name)?.value,
     /** Runs a job that leaves this file. */
-    async run(content: string | Uint8Array | undefined, functionId: string | undefined = 'f', tenant?: string) {
+    async run(
+      content: string | Uint8Array | undefined,
+      functionId: string | undefined = 'f',
+      tenant?: string,
+      before?: string,
+    ) {
       const job = { id: 'r', functionId, tenant, attempt: 2, code: { bucket: undefined, key: 'code.zip' } } as Job;
       const asked = await hooks.beforeExec.promise(spec, job);
-      const workFiles = new Map(content === undefined ? [] : [[USAGE_FILE, Buffer.from(content)]]);
-      const report: ExecutionReport = { spec: asked, workFiles, outOfMemory: false, timedOut: false, bytesOut: 0 };
+      const filesOf = (text: string | Uint8Array | undefined) =>
+        new Map(text === undefined ? [] : [[USAGE_FILE, Buffer.from(text)]]);
+      const firstRun = { spec: asked, workFiles: filesOf(before), durationMs: 1, cpuMs: 1 };
+      const report: ExecutionReport = {
+        spec: asked,
+        workFiles: filesOf(content),
+        outOfMemory: false,
+        timedOut: false,
+        bytesOut: 0,
+        ...(before === undefined ? {} : { firstRun }),
+      };
       return { asked, result: await hooks.afterExec.promise(empty, report, job) };
     },
   };
@@ -123,6 +139,16 @@ describe('usage', () => {
     ]);
     expect((await run(undefined)).result).toEqual(empty);
     expect((await run('{}\n')).result).toEqual(empty);
+  });
+
+  test('of a first run, for which the memory was too little, counts as well', async () => {
+    const { run } = await start({});
+    const twice = { calls: 2, totalTokens: 3_000, byModel: { 'llama3:8b': { calls: 2, promptTokens: 2_000 } } };
+    expect((await run(CALL, 'f', undefined, CALL)).result.llmUsage).toMatchObject(twice);
+    expect((await run(undefined, 'f', undefined, CALL)).result.llmUsage).toMatchObject({
+      calls: 1,
+      totalTokens: 1_500,
+    });
   });
 
   test('that was not taken as it is shows in the figures', async () => {

@@ -6,7 +6,7 @@ import { checkBudget } from './check-budget.js';
 import { PriceTable } from './price-table.js';
 import { SpendingLedger } from './spending-ledger.js';
 import { usageEvent } from './usage-event.js';
-import { readUsageFile } from './usage-file.js';
+import { readUsageFiles } from './usage-file.js';
 
 /** What a function writes into its working directory: one JSON object per line. */
 export const USAGE_FILE = '.llm_usage_stats.jsonl';
@@ -144,10 +144,13 @@ export const llmMetering = definePlugin({
       // One byte more than is read tells that there is more.
       return { ...spec, workFiles: [...spec.workFiles, { path: USAGE_FILE, maxBytes: maxBytes + 1 }] };
     });
-    host.hooks.afterExec.tap('meter', (result, { workFiles }, job) => {
-      const content = workFiles.get(USAGE_FILE);
-      if (content === undefined) return result;
-      const { usage, ignoredLines, clampedCalls, cut } = readUsageFile(content, caps);
+    host.hooks.afterExec.tap('meter', (result, { workFiles, firstRun }, job) => {
+      // A first run for which the memory was too little asked its questions as well.
+      const contents = [firstRun?.workFiles.get(USAGE_FILE), workFiles.get(USAGE_FILE)].filter(
+        (file) => file !== undefined,
+      );
+      if (contents.length === 0) return result;
+      const { usage, ignoredLines, clampedCalls, cut } = readUsageFiles(contents, caps);
       counts.calls += usage?.calls ?? 0;
       counts.ignoredLines += ignoredLines;
       counts.clampedCalls += clampedCalls;
