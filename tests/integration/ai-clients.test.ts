@@ -7,6 +7,7 @@ import { go } from '@nanogrid/runtime-go';
 import { node } from '@nanogrid/runtime-node';
 import { python } from '@nanogrid/runtime-python';
 import { afterAll, beforeAll, beforeEach, describe, expect, test } from 'vitest';
+import { blocksOf } from '../support/documented.js';
 import {
   PIECES,
   type RecordedCall,
@@ -324,4 +325,17 @@ describe('in the image', () => {
       expect(result).toMatchObject({ status: 'SUCCESS', result: WHOLE, llmUsage: { promptTokens, calls: 1 } });
     }
   });
+});
+
+test('every program of the page about the clients does what it says', async () => {
+  const programs = (await blocksOf(new URL('../../docs/ai-clients.md', import.meta.url))).filter(({ file }) => file);
+  expect(programs.map(({ file }) => file)).toEqual(Object.values(FILES));
+  for (const [at, { file = '', text }] of programs.entries()) {
+    const result = await worker.run({ [file]: text }, { runtime: LANGUAGES[at] as string });
+    expect(result.stderr).toBe('');
+    expect(result).toMatchObject({
+      stdout: `${WHOLE} llama3.2 7 8\n${WHOLE}8\n`,
+      llmUsage: { calls: 2, totalTokens: 24 },
+    });
+  }
 });

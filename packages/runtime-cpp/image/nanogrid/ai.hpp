@@ -79,16 +79,16 @@ struct service {
 
   explicit service(const request& asked) {
     const std::string endpoint = first(asked.endpoint, "AI_ENDPOINT");
-    if (endpoint.empty())
-      throw error("configuration",
-                  "no AI_ENDPOINT: set \"aiEndpoint\" in the configuration of the worker, and grant this function \"ai\"");
+    const char* hint = "set \"aiEndpoint\" in the configuration of the worker, and grant this function \"ai\"";
+    if (endpoint.empty()) throw error("configuration", std::string("no AI_ENDPOINT: ") + hint);
     if (endpoint.rfind("http://", 0) != 0)
       throw error("configuration", "AI_ENDPOINT is no http:// address: " + json_text(endpoint));
     const std::size_t slash = std::min(endpoint.find('/', 7), endpoint.size());
     host = endpoint.substr(7, slash - 7);
     prefix = endpoint.substr(slash);
     while (!prefix.empty() && prefix.back() == '/') prefix.pop_back();
-    if (const std::size_t colon = host.rfind(':'); colon != std::string::npos && host.find(']', colon) == std::string::npos) {
+    const std::size_t colon = host.rfind(':');
+    if (colon != std::string::npos && host.find(']', colon) == std::string::npos) {
       port = host.substr(colon + 1);
       host.resize(colon);
     }
@@ -137,15 +137,17 @@ inline std::string body_of(const service& to, const request& asked, bool chat, b
 
 /// Appends one line for one call, in one write: also where threads and processes do so at once.
 inline void record(const answer& told, bool whole) {
-  std::string line = "{\"model\":" + json_text(told.model.substr(0, 512)) + ",\"usage\":{\"prompt_tokens\":" +
-                     std::to_string(told.prompt_tokens) + ",\"completion_tokens\":" + std::to_string(told.completion_tokens) + "}";
+  const std::string prompt = std::to_string(told.prompt_tokens), completion = std::to_string(told.completion_tokens);
+  std::string line = "{\"model\":" + json_text(told.model.substr(0, 512)) + ",\"usage\":{\"prompt_tokens\":" + prompt +
+                     ",\"completion_tokens\":" + completion + "}";
   line += whole ? "}\n" : ",\"incomplete\":true}\n";
   struct stat about {};
   const std::string folder = stat("/function", &about) == 0 && S_ISDIR(about.st_mode) ? "/function" : ".";
   const int fd = open((folder + "/.llm_usage_stats.jsonl").c_str(), O_WRONLY | O_APPEND | O_CREAT | O_CLOEXEC, 0644);
   const bool done = fd >= 0 && write(fd, line.data(), line.size()) == static_cast<ssize_t>(line.size());
   // The answer is worth more than its record.
-  if (!done) std::fprintf(stderr, "nanogrid/ai.hpp: the tokens of a call could not be recorded: %s\n", std::strerror(errno));
+  const char* trouble = "nanogrid/ai.hpp: the tokens of a call could not be recorded: %s\n";
+  if (!done) std::fprintf(stderr, trouble, std::strerror(errno));
   if (fd >= 0) close(fd);
 }
 
@@ -192,7 +194,7 @@ class reading {
     at_end_ = !from_.next(buffer_);
     size_ += buffer_.size() - before;
     if (size_ > max_answer_bytes)
-      throw error("invalid-answer", "the AI endpoint sent more than " + std::to_string(max_answer_bytes) + " bytes");
+      throw error("invalid-answer", "the AI endpoint sent more than " + bytes(max_answer_bytes));
   }
   std::string all() {
     while (!at_end_) read();
@@ -204,7 +206,7 @@ class reading {
     while ((end = buffer_.find('\n', looked)) == std::string::npos) {
       looked = buffer_.size();
       if (looked > max_line_bytes)
-        throw error("invalid-answer", "the AI endpoint sent a line of more than " + std::to_string(max_line_bytes) + " bytes");
+        throw error("invalid-answer", "the AI endpoint sent a line of more than " + bytes(max_line_bytes));
       if (at_end_ && looked > 0) {
         end = looked;
         break;
@@ -274,9 +276,10 @@ class reading {
     if (said_in.kind != value::object) return nothing;
     return said_in["content"].kind == value::none ? silence : said_in["content"];
   }
+  static std::string bytes(std::size_t count) { return std::to_string(count) + " bytes"; }
   static std::string_view trimmed(std::string_view text) {
-    const std::size_t begin = text.find_first_not_of(" \t\r\n");
-    return begin == std::string_view::npos ? std::string_view{} : text.substr(begin, text.find_last_not_of(" \t\r\n") - begin + 1);
+    const std::size_t begin = text.find_first_not_of(" \t\r\n"), end = text.find_last_not_of(" \t\r\n");
+    return begin == std::string_view::npos ? std::string_view{} : text.substr(begin, end - begin + 1);
   }
 };
 
@@ -305,7 +308,9 @@ inline answer call(const request& asked, bool chat, const on_piece& wanted) {
 }  // namespace detail
 
 /// Has a model go on from a prompt; with `wanted`, piece by piece. Throws `error`.
-inline answer generate(const request& asked, const on_piece& wanted = nullptr) { return detail::call(asked, false, wanted); }
+inline answer generate(const request& asked, const on_piece& wanted = nullptr) {
+  return detail::call(asked, false, wanted);
+}
 
 /// Has a model answer a conversation; with `wanted`, piece by piece. Throws `error`.
 inline answer chat(const request& asked, const on_piece& wanted = nullptr) { return detail::call(asked, true, wanted); }

@@ -30,7 +30,8 @@ class connection {
   connection(const std::string& host, const std::string& port, clock::time_point end) : end_(end) {
     addrinfo hints{}, *found = nullptr;
     hints.ai_socktype = SOCK_STREAM;
-    if (const int code = getaddrinfo(host.c_str(), port.c_str(), &hints, &found); code != 0) unreachable(gai_strerror(code));
+    const int code = getaddrinfo(host.c_str(), port.c_str(), &hints, &found);
+    if (code != 0) unreachable(gai_strerror(code));
     const std::unique_ptr<addrinfo, decltype(&freeaddrinfo)> list(found, freeaddrinfo);
     int failure = 0;
     for (const addrinfo* one = found; one; one = one->ai_next) {
@@ -76,7 +77,10 @@ class connection {
       if (got > 0) to.append(bytes, static_cast<std::size_t>(got));
       if (got >= 0) return got > 0;
       if (errno == EAGAIN) wait(POLLIN);
-      else if (errno != EINTR) throw error("interrupted", std::string("the answer of the AI endpoint broke off: ") + std::strerror(errno));
+      else if (errno != EINTR) {
+        const std::string broke = "the answer of the AI endpoint broke off: ";
+        throw error("interrupted", broke + std::strerror(errno));
+      }
     }
   }
 

@@ -80,9 +80,7 @@ class parser {
       return true;
     }
     const std::size_t start = at_;
-    while (at_ < text_.size() && (std::isdigit(static_cast<unsigned char>(text_[at_])) || std::strchr("+-.eE", text_[at_])) &&
-           text_[at_])
-      at_++;
+    while (at_ < text_.size() && text_[at_] && std::strchr("0123456789+-.eE", text_[at_])) at_++;
     to.kind = value::number;
     to.string = std::string(text_.substr(start, at_ - start));
     return at_ > start;

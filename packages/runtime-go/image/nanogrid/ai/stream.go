@@ -282,7 +282,10 @@ func isTrue(value json.RawMessage) bool {
 // countOf is a count as the service told it; 0 for what can be none.
 func countOf(value json.RawMessage) int64 {
 	var count float64
-	if len(value) == 0 || json.Unmarshal(value, &count) != nil || count != math.Trunc(count) || count < 0 || count > maxCount {
+	if len(value) == 0 || json.Unmarshal(value, &count) != nil {
+		return 0
+	}
+	if count != math.Trunc(count) || count < 0 || count > maxCount {
 		return 0
 	}
 	return int64(count)
