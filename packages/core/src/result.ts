@@ -101,6 +101,8 @@ export interface JobResult {
   /** Beside `llmUsage`, where prices are configured. */
   llmCost?: LlmCost;
   pluginErrors?: PluginError[];
+  /** The trace that the job is part of, as W3C's Trace Context writes it: the message's, or of the job's own span where a plugin traces it. */
+  traceparent?: string;
   /** Which delivery of the message this was; 1 is the first. */
   attempt: number;
 }

@@ -30,6 +30,7 @@ function encodeSnake(result: Readonly<JobResult>): Record<string, unknown> {
     optimization_tip: result.optimizationTip ?? null,
     llm_usage: result.llmUsage === undefined ? null : snakeUsage(result.llmUsage),
     ...(result.llmCost === undefined ? {} : { llm_cost: snakeCost(result.llmCost) }),
+    ...(result.traceparent === undefined ? {} : { traceparent: result.traceparent }),
     attempt: result.attempt,
   };
 }
