@@ -13,6 +13,15 @@ export function wholeNumber(minimum: number): (text: string) => number {
   };
 }
 
+/** A number above 0, fractions allowed, up to a day's seconds. */
+export function positiveNumber(text: string): number {
+  const value = Number(text);
+  if (!/^\d+(\.\d+)?$/.test(text) || value <= 0 || value > 86_400) {
+    throw new InvalidArgumentError('It must be a number above 0, up to 86400.');
+  }
+  return value;
+}
+
 /** `file.function`. */
 export function handlerName(text: string): string {
   if (!/^[^\s.][^\s]*\.[^\s.]+$/.test(text)) {
