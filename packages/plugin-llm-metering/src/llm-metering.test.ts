@@ -38,6 +38,8 @@ const spec: ExecSpec = {
   env: {},
   timeoutMs: 1_000,
   graceMs: 100,
+  memoryMb: 64,
+  cpus: 1,
   input: 'null',
   maxStdoutBytes: 1,
   maxStderrBytes: 1,

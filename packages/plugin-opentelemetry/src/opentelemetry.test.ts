@@ -39,6 +39,8 @@ const newSpec: ExecSpec = {
   env: {},
   timeoutMs: 1_000,
   graceMs: 200,
+  memoryMb: 256,
+  cpus: 1,
   input: 'null',
   maxStdoutBytes: 1_024,
   maxStderrBytes: 1_024,
