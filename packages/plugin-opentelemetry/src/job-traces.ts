@@ -16,8 +16,8 @@ interface JobTrace {
   readonly root: Span;
   /** What the spans of the stages begin in. */
   readonly context: Context;
-  /** Kept until the result says how much of it was extracting. */
-  fetch: StageEnd | undefined;
+  /** Those that have ended; spans are made of them when nobody waits for the result any more. */
+  readonly stages: StageEnd[];
   result: Readonly<JobResult> | undefined;
 }
 
@@ -43,25 +43,22 @@ export class JobTraces {
   }
 
   endStage(end: StageEnd): void {
-    const { job, stage, outcome } = end;
+    const { job } = end;
     // What is no valid job has no trace.
     if (job === undefined) return;
     const known = this.#traces.get(job) ?? this.#begin(job, end.startedAt);
-    if (stage === 'fetch') known.fetch = end;
-    else if (stage !== 'settle') this.#addSpan(known, stage, end, outcome);
-    if (stage === 'settle') this.#end(job, known, end);
+    known.stages.push(end);
+    if (end.stage === 'settle') this.#end(job, known, end);
   }
 
   #begin(job: Job, receivedAt: number): JobTrace {
-    const { id, functionId, runtime, attempt, sentAt } = job;
-    // A message that came again did not wait all the time; clocks of two machines differ.
-    const waited = attempt === 1 && sentAt !== undefined && sentAt < receivedAt;
+    const { id, functionId, runtime, attempt } = job;
     const parent = parentContext(job.traceparent);
     const root = this.#tracer.startSpan(
       'nanogrid.job',
       {
         kind: SpanKind.CONSUMER,
-        startTime: waited ? sentAt : receivedAt,
+        startTime: waitedSince(job, receivedAt) ?? receivedAt,
         attributes: {
           'faas.invocation_id': id,
           ...(functionId === undefined ? {} : { 'faas.name': functionId }),
@@ -73,17 +70,18 @@ export class JobTraces {
       },
       parent,
     );
-    const known: JobTrace = { root, context: trace.setSpan(parent, root), fetch: undefined, result: undefined };
+    const known: JobTrace = { root, context: trace.setSpan(parent, root), stages: [], result: undefined };
     this.#traces.set(job, known);
-    if (waited) this.#addSpan(known, 'queue', { startedAt: sentAt, durationMs: receivedAt - sentAt });
     return known;
   }
 
   #end(job: Job, known: JobTrace, settle: StageEnd): void {
-    const { root, fetch, result } = known;
+    const { root, stages, result } = known;
     this.#traces.delete(job);
-    if (fetch !== undefined) this.#addFetch(known, fetch);
-    this.#addSpan(known, 'settle', settle, settle.outcome === 'failed' ? 'failed' : 'done');
+    const receivedAt = stages[0]?.startedAt ?? settle.startedAt;
+    const sentAt = waitedSince(job, receivedAt);
+    if (sentAt !== undefined) this.#addSpan(known, 'queue', { startedAt: sentAt, durationMs: receivedAt - sentAt });
+    for (const end of stages) this.#addStage(known, end);
     root.setAttribute('nanogrid.outcome', settle.outcome);
     if (result !== undefined) root.setAttributes(resultAttributes(result));
     const errorCode = result?.errorCode;
@@ -92,11 +90,17 @@ export class JobTraces {
     root.end(settle.startedAt + settle.durationMs);
   }
 
-  #addFetch(known: JobTrace, { startedAt, durationMs, outcome }: StageEnd): void {
-    const extractMs = Math.min(known.result?.phases.extract ?? 0, durationMs);
-    const extractAt = startedAt + durationMs - extractMs;
-    this.#addSpan(known, 'fetch', { startedAt, durationMs: durationMs - extractMs }, outcome);
-    if (extractMs > 0) this.#addSpan(known, 'extract', { startedAt: extractAt, durationMs: extractMs });
+  #addStage(known: JobTrace, end: StageEnd): void {
+    const { stage, startedAt, durationMs, outcome } = end;
+    // What became of the message is the job's, unless the queue could not be told.
+    if (stage === 'settle') this.#addSpan(known, stage, end, outcome === 'failed' ? outcome : 'done');
+    else if (stage !== 'fetch') this.#addSpan(known, stage, end, outcome);
+    else {
+      const extractMs = Math.min(known.result?.phases.extract ?? 0, durationMs);
+      const extractAt = startedAt + durationMs - extractMs;
+      this.#addSpan(known, 'fetch', { startedAt, durationMs: durationMs - extractMs }, outcome);
+      if (extractMs > 0) this.#addSpan(known, 'extract', { startedAt: extractAt, durationMs: extractMs });
+    }
   }
 
   #addSpan(
@@ -111,6 +115,11 @@ export class JobTraces {
     }
     span.end(startedAt + durationMs);
   }
+}
+
+/** When the message was sent, where it has waited since: one that came again has not all the time, and clocks of two machines differ. */
+function waitedSince({ attempt, sentAt }: Job, receivedAt: number): number | undefined {
+  return attempt === 1 && sentAt !== undefined && sentAt < receivedAt ? sentAt : undefined;
 }
 
 function resultAttributes(result: Readonly<JobResult>): Attributes {
