@@ -242,7 +242,10 @@ export class WorkerLoop {
         } catch (error) {
           const failure = NanoGridError.from(error, 'NG_QUEUE_FAILED');
           this.#failing.set(delivery, failure);
-          if (giveUp.signal.aborted || now() - startedAt >= source.visibilityMs) throw error;
+          if (giveUp.signal.aborted || now() - startedAt >= source.visibilityMs) {
+            this.#jobs.leave('failed');
+            throw error;
+          }
           const delayMs = backoffMs(failures, BACKOFF, this.#random);
           const fields = { err: error, hint: failure.hint, messageId: delivery.id, delayMs };
           log.warn(fields, `cannot settle a message (${outcome.kind}); trying again`);
