@@ -21,7 +21,15 @@ export { ERROR_CODES, type ErrorCode, type ErrorSide, NanoGridError, type NanoGr
 export type { ExecSpec, WorkFileRequest } from './exec/exec-spec.js';
 export { type CheckedArchive, checkArchive } from './extract/check-archive.js';
 export type { CodeUploads, FunctionRecord, FunctionRegistry, JobSink, SharedState } from './function-registry.js';
-export type { EarlyAnswer, ExecutionReport, ExtractedCode, ExtractedFile, Hooks, ResultTapOptions } from './hooks.js';
+export type {
+  EarlyAnswer,
+  ExecutionReport,
+  ExtractedCode,
+  ExtractedFile,
+  FirstRun,
+  Hooks,
+  ResultTapOptions,
+} from './hooks.js';
 export { createHooks } from './hooks.js';
 export type { EnsuredImage, EnsureImageOptions } from './images/ensure-image.js';
 export type { ImageProgress } from './images/image-progress.js';
@@ -59,6 +67,8 @@ export { checkEngine } from './preflight/check-engine.js';
 export type { Finding } from './preflight/finding.js';
 export { encodeResult } from './publish/encode-result.js';
 export type {
+  JobCost,
+  JobEvent,
   JobResult,
   JobStatus,
   LlmCost,
