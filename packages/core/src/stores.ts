@@ -73,6 +73,8 @@ export interface CodeVersion {
 export interface CodeStore {
   /** The object's current version, without its bytes. */
   head(ref: CodeRef, signal: AbortSignal): Promise<CodeVersion>;
+  /** The same, told at once, by a store that waits for nothing: every job asks. Throws as `head` rejects. */
+  headNow?(ref: CodeRef): CodeVersion;
   /** The object's bytes; the version of what is actually returned. */
   open(ref: CodeRef, signal: AbortSignal): Promise<CodeVersion & { readonly body: Readable }>;
 }
