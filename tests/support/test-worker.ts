@@ -3,7 +3,7 @@
 import { mkdtemp, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { loadConfig, type Plugin, type Runtime, type Settings, Worker } from '@nanogrid/core';
+import { type Logger, loadConfig, type Plugin, type Runtime, type Settings, Worker } from '@nanogrid/core';
 import { type LocalPluginOptions, local, openLocal } from '@nanogrid/plugin-local';
 import { zip } from './zip.js';
 
@@ -49,6 +49,8 @@ export interface TestWorkerOptions {
   readonly twins?: LocalPluginOptions;
   /** What plugins may take options from. Default: nothing. */
   readonly env?: Readonly<Record<string, string>>;
+  /** Default: nothing is logged. */
+  readonly log?: Logger;
 }
 
 /** Starts a worker; `await using` or `close()` stops it. */
@@ -66,7 +68,11 @@ export async function startTestWorker(options: TestWorkerOptions) {
       plugins: [local({ maxAttempts: 3, ...options.twins }), ...(options.plugins ?? [])],
     },
   });
-  const worker = new Worker({ loaded, ...(options.env === undefined ? {} : { env: options.env }) });
+  const worker = new Worker({
+    loaded,
+    ...(options.env === undefined ? {} : { env: options.env }),
+    ...(options.log === undefined ? {} : { log: options.log }),
+  });
   const client = await openLocal({ directory: dataDir });
   try {
     await worker.start();

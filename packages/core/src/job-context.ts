@@ -19,6 +19,9 @@ const DONE = 'done';
 interface JobFields {
   jobId?: string;
   functionId?: string;
+  /** What the controller calls the request that caused the job. */
+  requestId?: string;
+  traceId?: string;
   stage: Stage;
 }
 
@@ -61,8 +64,11 @@ export class JobContext {
   }
 
   /** The message is a valid job. `queueMs`: how long it waited. */
-  accept({ id, functionId, runtime, attempt }: Job, queueMs: number): void {
+  accept({ id, functionId, runtime, attempt, correlationId, traceparent }: Job, queueMs: number): void {
     this.identify(id, functionId);
+    const fields = this.#storage.getStore()?.fields;
+    if (fields !== undefined && correlationId !== undefined) fields.requestId = correlationId;
+    if (fields !== undefined && traceparent !== undefined) fields.traceId = traceparent.slice(3, 35);
     this.log.info({ outcome: 'accepted', runtime, attempt, queueMs }, 'job accepted');
   }
 

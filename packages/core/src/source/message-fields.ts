@@ -104,6 +104,12 @@ export class MessageFields {
     return typeof value === 'string' && TRACEPARENT.test(value) ? value : undefined;
   }
 
+  /** What others call a request; one that is no id of ours is left out: it is for the log only. */
+  correlationId(name: string): string | undefined {
+    const value = this.get(name);
+    return typeof value === 'string' && ID.test(value) ? value : undefined;
+  }
+
   /** Environment variables: names to texts. */
   environment(name: string): Readonly<Record<string, string>> | undefined {
     const value = this.get(name);
