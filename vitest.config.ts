@@ -2,6 +2,9 @@
 
 import { defineConfig } from 'vitest/config';
 
+/** What is waited for comes in its own time on a busy machine; where it never comes, the test says what it found. */
+const PATIENT = { poll: { timeout: 30_000 } };
+
 export default defineConfig({
   test: {
     passWithNoTests: false,
@@ -11,6 +14,7 @@ export default defineConfig({
       {
         test: {
           name: 'unit',
+          expect: PATIENT,
           include: ['packages/*/src/**/*.test.ts', 'scripts/**/*.test.mjs'],
           sequence: { groupOrder: 0 },
           // A bound for what hangs; a busy machine is slow.
@@ -21,6 +25,7 @@ export default defineConfig({
       {
         test: {
           name: 'integration',
+          expect: PATIENT,
           include: ['tests/integration/**/*.test.ts'],
           // They share one engine, and some of them measure: they run alone, after the unit tests.
           fileParallelism: false,

@@ -33,7 +33,7 @@ describe('through the emulator fauxqs', () => {
     expect(await plane.results.result(good)).toMatchObject({ status: 'SUCCESS', result: 'on it goes' });
     const answered = messages.filter(({ id }) => id !== undefined);
     await plane.results.all(answered.map(({ id = '' }) => id));
-    await expect.poll(queue.depth, { timeout: 20_000 }).toEqual({
+    await expect.poll(queue.depth).toEqual({
       ...EMPTY,
       deadLetters: messages.length - answered.length,
     });
@@ -81,14 +81,14 @@ describe('through the emulator fauxqs', () => {
     const id = plane.name('long');
     await queue.send(camelMessage({ id, functionId: 'f', key: 'slow.zip', input: 1 }));
     expect(await plane.results.result(id)).toMatchObject({ status: 'SUCCESS', attempt: 1 });
-    await expect.poll(queue.depth, { timeout: 20_000 }).toEqual(EMPTY);
+    await expect.poll(queue.depth).toEqual(EMPTY);
     expect(runsOf(workers, id)).toBe(1);
     for (const worker of workers) await worker.close();
   });
 
   test('a message that kills its worker ends among the dead letters', async () => {
-    const queue = await plane.queue({ maxReceiveCount: 2, visibilitySeconds: 2 });
-    const options = { sqs: { visibilityMs: 2_000 } };
+    const queue = await plane.queue({ maxReceiveCount: 2, visibilitySeconds: 5 });
+    const options = { sqs: { visibilityMs: 5_000 } };
     const id = plane.name('poison');
     for (const attempt of [1, 2]) {
       const worker = await plane.worker(queue, { options });
@@ -105,7 +105,7 @@ describe('through the emulator fauxqs', () => {
     await queue.send(camelMessage({ id: after, functionId: 'f', key: 'echo.zip', input: 1 }));
     expect(await plane.results.result(after)).toMatchObject({ status: 'SUCCESS' });
     expect(runsOf([worker], id)).toBe(0);
-    await expect.poll(queue.depth, { timeout: 20_000 }).toEqual(EMPTY);
+    await expect.poll(queue.depth).toEqual(EMPTY);
   });
 
   test('dependencies go all at once and come back, twice: nothing is lost, health tells the truth, no restart', async () => {
@@ -124,7 +124,7 @@ describe('through the emulator fauxqs', () => {
       const report = await suffer(outages, { plane, queue, worker, downMs: 3_000 });
       expect(report).toMatchObject({ untold: [], notFree: 0 });
       expect(report.stillFailing).toEqual({});
-      await expect.poll(queue.depth, { timeout: 20_000 }).toEqual(EMPTY);
+      await expect.poll(queue.depth).toEqual(EMPTY);
       for (const id of report.ids) {
         expect(plane.results.texts(id)).toHaveLength(1);
         const { status, result, outputFiles } = await plane.results.result(id);
@@ -143,5 +143,5 @@ test('workers that are asked to stop end well and in time, and hand back what do
   const report = await stopCampaign({ times: 4 });
   expect(report).toMatchObject({ exitCodes: new Map([[0, 4]]), notHandedBack: 0, published: new Map([[1, 6]]) });
   // The drain, the receive that is under way, and what it takes to hand back and to remove containers on a busy machine.
-  expect(report.slowestMs).toBeLessThan(DRAIN_MS + 10_000);
+  expect(report.slowestMs).toBeLessThan(DRAIN_MS + 30_000);
 });

@@ -71,7 +71,7 @@ describe.each(RUNTIMES)('%s', (runtime) => {
     expect(attack).toMatchObject({ status: 'FAILED', errorCode, stdout: `${used}\n`, phases: { start: 'reused' } });
     expect(await where({ ...options, input: 1 })).not.toBe(used);
     const left = async () => (await ownContainers()).filter(({ Id }) => Id.startsWith(used)).length;
-    await expect.poll(left, { timeout: 10_000 }).toBe(0);
+    await expect.poll(left).toBe(0);
   });
 
   test.each(['idle', 'bound'] as const)(
@@ -80,9 +80,7 @@ describe.each(RUNTIMES)('%s', (runtime) => {
       const key = await worker.put(WHERE);
       const job = { key, runtime, functionId: `died-${state}` };
       const bound = state === 'bound' ? await where(job) : '';
-      await expect
-        .poll(async () => (await worker.worker.status()).pool.runtimes[runtime]?.idle, { timeout: 10_000 })
-        .toBe(1);
+      await expect.poll(async () => (await worker.worker.status()).pool.runtimes[runtime]?.idle).toBe(1);
       // The names of a worker's containers end in the order of their making: the last one waits for its first job.
       const serial = ({ Names }: { Names: string[] }) => Number(/\d+$/.exec(Names[0] ?? '')?.[0]);
       const own = (await ownContainers()).filter(({ Labels }) => Labels['nanogrid.runtime'] === runtime);
@@ -90,10 +88,8 @@ describe.each(RUNTIMES)('%s', (runtime) => {
       const victim = await inspectByHostname(state === 'bound' ? bound : (idle?.Id ?? ''));
       await docker.getContainer(victim.Id).kill();
       const gone = async () => (await ownContainers()).some(({ Id }) => Id === victim.Id);
-      await expect.poll(gone, { timeout: 10_000 }).toBe(false);
-      await expect
-        .poll(async () => (await worker.worker.status()).pool.runtimes[runtime]?.idle, { timeout: 10_000 })
-        .toBe(1);
+      await expect.poll(gone).toBe(false);
+      await expect.poll(async () => (await worker.worker.status()).pool.runtimes[runtime]?.idle).toBe(1);
       // Neither tried again, nor made to wait for a container of its own.
       const result = await worker.run(undefined, job);
       expect(result).toMatchObject({ status: 'SUCCESS', attempt: 1, phases: { start: 'warm' } });

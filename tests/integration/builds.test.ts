@@ -234,7 +234,7 @@ echo > /output/data; chmod 640 /output/data; echo ./program > /output/main.sh`;
       expect(result.status).toBe('SUCCESS');
       // The build's own container is gone.
       const containers = async () => (await one.worker.status()).pool.runtimes.maker;
-      await expect.poll(containers, { timeout: 10_000 }).toEqual({ bound: 1, idle: 1 });
+      await expect.poll(containers).toEqual({ bound: 1, idle: 1 });
       return result.stdout.split('\n')[0];
     };
     const first = await outputOf();
@@ -253,7 +253,7 @@ echo > /output/data; chmod 640 /output/data; echo ./program > /output/main.sh`;
     try {
       await one.submit({ 'build.sh': 'sleep 100' }, { runtime: 'maker' });
       const busy = async () => (await one.worker.status()).pool.runtimes.maker?.busy;
-      await expect.poll(busy, { timeout: 20_000 }).toBe(1);
+      await expect.poll(busy).toBe(1);
     } finally {
       await one.close();
     }

@@ -291,11 +291,11 @@ describe('a worker', () => {
     expect((await call('result', 'nobody')).exitCode).toBe(4);
 
     // A job that runs when the worker is told to stop gets the time to end.
-    await write({ 'slow.py': 'import time\ntime.sleep(1.5)\nprint("\\"done\\"")' });
+    await write({ 'slow.py': 'import time\ntime.sleep(5)\nprint("\\"done\\"")' });
     expect((await call('submit', 'slow.py', '--id', 'slow')).exitCode).toBe(0);
     const busy = async () =>
       ((await (await fetch(`${ready.http}/status`)).json()) as { activeJobs: number }).activeJobs;
-    await expect.poll(busy, { timeout: 10_000, interval: 20 }).toBe(1);
+    await expect.poll(busy, { interval: 20 }).toBe(1);
     command.child.kill('SIGTERM');
     expect((await command.ended).exitCode).toBe(0);
     expect(await containersOf(command.child)).toEqual([]);
@@ -306,14 +306,14 @@ describe('a worker', () => {
     const { command } = await start();
     await write({ 'slow.py': 'import time\ntime.sleep(60)' });
     await call('submit', 'slow.py', '--id', 'slow');
-    await expect.poll(() => call('result', 'slow').then(({ err }) => err), { timeout: 10_000 }).toContain('running');
+    await expect.poll(() => call('result', 'slow').then(({ err }) => err)).toContain('running');
     command.child.kill('SIGINT');
     await said(command, 'a second signal ends the process at once');
     // Signals that follow each other within 250 ms are one request.
     await new Promise((resolve) => setTimeout(resolve, 300));
     command.child.kill('SIGINT');
     expect((await command.ended).exitCode).toBe(130);
-    await expect.poll(() => containersOf(command.child), { timeout: 10_000 }).toEqual([]);
+    await expect.poll(() => containersOf(command.child)).toEqual([]);
   });
 
   test('logs JSON, one object to a line, where no terminal is', async () => {

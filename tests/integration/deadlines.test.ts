@@ -7,22 +7,32 @@ import { ENDLESS, FORKING } from '../support/deadline-jobs.js';
 import { shell } from '../support/shell-runtime.js';
 import { startTestWorker, type TestWorker } from '../support/test-worker.js';
 
-/** SIGTERM comes at the deadline, SIGKILL after the grace of the defaults, 200 ms; both are within this. */
-const DEAD_WITHIN_MS = 500;
+/**
+ * None of these jobs ends by itself, so any bound shows that it was ended. How soon is a figure of a machine that does
+ * nothing else, which the campaign measures: here the machine may keep the supervisor waiting.
+ */
+const DEAD_WITHIN_MS = 10_000;
+/** Long enough for a program to begin and say how it wants to end, on a machine that is busy. */
+const BEGUN_MS = 2_500;
+const GRACE_MS = 30_000;
 const HOUR_MS = 3_600_000;
 
 const runtimes = [pythonRuntime({ preload: [] }), shell];
 let worker: TestWorker;
+/** With a grace that no job needs, so that one that ends within it does so by itself. */
+let patient: TestWorker;
 
 beforeAll(async () => {
   worker = await startTestWorker({ runtimes, settings: { worker: { slots: 2 } } });
+  patient = await startTestWorker({ runtimes, settings: { worker: { slots: 1 }, job: { graceMs: GRACE_MS } } });
 });
 
 afterAll(async () => {
+  await patient?.close();
   await worker?.close();
 });
 
-test('forty jobs that refuse to end are dead in time, two at once', { timeout: 60_000 }, async () => {
+test('forty jobs that refuse to end are dead in time, two at once', async () => {
   const submitted = await Promise.all(
     Array.from({ length: 5 }, (_, round) =>
       ENDLESS.map(async ([name, runtime, code], index) => {
@@ -62,7 +72,7 @@ test('a job with a crowd of processes comes last in its container, and another j
 
 test('from its deadline on every job does', async () => {
   const job = perl('$SIG{TERM} = sub { print getpriority(0, 0); exit 3 }; sleep 1000');
-  const result = await worker.run(job, { runtime: 'shell', timeoutMs: 150 });
+  const result = await patient.run(job, { runtime: 'shell', timeoutMs: BEGUN_MS });
   expect(result).toMatchObject({ errorCode: 'NG_TIMEOUT', exitCode: 3, stdout: '19' });
 });
 
@@ -74,25 +84,25 @@ def end(*_):
     sys.exit(7)
 signal.signal(signal.SIGTERM, end)
 time.sleep(1000)`;
-    const result = await worker.run(python(source), { timeoutMs: 150 });
+    const result = await patient.run(python(source), { timeoutMs: BEGUN_MS });
     expect(result).toMatchObject({ errorCode: 'NG_TIMEOUT', exitCode: 7, stdout: 'goodbye\n' });
     expect(result.signal).toBeUndefined();
   });
 
   test('a job that does not handle it ends by SIGTERM, at once', async () => {
-    const result = await worker.run({ 'main.sh': 'exec sleep 1000' }, { runtime: 'shell', timeoutMs: 150 });
+    const result = await patient.run({ 'main.sh': 'exec sleep 1000' }, { runtime: 'shell', timeoutMs: 150 });
     expect(result).toMatchObject({ errorCode: 'NG_TIMEOUT', signal: 'SIGTERM' });
-    expect(result.durationMs).toBeLessThan(150 + 200);
+    expect(result.durationMs).toBeLessThan(GRACE_MS);
   });
 
   test.each([
     [0, 'SIGKILL', ''],
-    [100, undefined, 'bye'],
+    [GRACE_MS, undefined, 'bye'],
   ])('of %i ms', async (graceMs, signal, stdout) => {
-    const settings = { job: { graceMs, timeoutMs: 1000 } };
+    const settings = { job: { graceMs } };
     await using other = await startTestWorker({ runtimes: [shell], settings });
     const job = perl('$SIG{TERM} = sub { print "bye"; exit 3 }; sleep 1000');
-    const result = await other.run(job, { runtime: 'shell', timeoutMs: 150 });
+    const result = await other.run(job, { runtime: 'shell', timeoutMs: BEGUN_MS });
     expect(result).toMatchObject({ errorCode: 'NG_TIMEOUT', stdout });
     expect(result.signal).toBe(signal);
   });

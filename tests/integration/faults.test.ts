@@ -20,7 +20,7 @@ async function hungry(worker: TestWorker) {
 }
 
 const delayed = (worker: TestWorker, jobs: number) =>
-  expect.poll(async () => (await worker.worker.status()).delayedJobs, { timeout: 20_000 }).toBe(jobs);
+  expect.poll(async () => (await worker.worker.status()).delayedJobs).toBe(jobs);
 
 test('its next container is delayed, its slot is not kept from others meanwhile, and a stop loses no job', async () => {
   await using worker = await startWorker(1, FOR_EVER_MS);

@@ -79,7 +79,7 @@ async function growthDuring(action: () => Promise<void>): Promise<number> {
 
 test('all streams at once, as fast as they take it', async () => {
   const growth = await growthDuring(async () => {
-    const result = await run('floods', 1500);
+    const result = await run('floods', 4_000);
     expect(result).toMatchObject({
       status: 'FAILED',
       errorCode: 'NG_TIMEOUT',
@@ -90,7 +90,6 @@ test('all streams at once, as fast as they take it', async () => {
     expect(result.stderr).toBe('error of all errors\n'.repeat(MIB).slice(0, MIB));
     expect(result.result).toBeUndefined();
   });
-  console.log('GROWTH', growth / MIB);
   expect(growth).toBeLessThan(MAX_GROWTH_BYTES);
 });
 
@@ -100,7 +99,6 @@ test('byte by byte: each a read of its own for whoever reads', async () => {
     expect(result).toMatchObject({ status: 'SUCCESS', stdoutTruncated: true, stderrTruncated: true });
     for (const text of [result.stdout, result.stderr]) expect(text === 'y'.repeat(MIB)).toBe(true);
   });
-  console.log('GROWTH', growth / MIB);
   expect(growth).toBeLessThan(MAX_GROWTH_BYTES);
 });
 
@@ -110,7 +108,6 @@ test('nothing but NUL is kept as it is, though JSON takes six bytes for each', a
     expect(result).toMatchObject({ status: 'SUCCESS', stdoutTruncated: true, stderrTruncated: true });
     for (const text of [result.stdout, result.stderr]) expect(text === '\0'.repeat(MIB)).toBe(true);
   });
-  console.log('GROWTH', growth / MIB);
   expect(growth).toBeLessThan(MAX_GROWTH_BYTES);
 });
 

@@ -121,6 +121,6 @@ test('a required sink is tried again until the result is safe, and only then is 
   });
   await using worker = await startTestWorker({ runtimes: [shell], plugins: [plugin()] });
   const { requestId } = await worker.run({ 'main.sh': 'echo fine' }, options);
-  await expect.poll(() => delivered, { timeout: 10_000 }).toEqual([requestId]);
-  await expect.poll(async () => (await worker.client.queue.stats()).inFlight, { timeout: 10_000 }).toBe(0);
+  await expect.poll(() => delivered).toEqual([requestId]);
+  await expect.poll(async () => (await worker.client.queue.stats()).inFlight).toBe(0);
 });

@@ -36,7 +36,7 @@ async function run(what: string, options: { functionId?: string; timeoutMs?: num
   const result = await worker.run(undefined, { ...job, memoryMb: 128, input: { do: what } });
   // The next one must not come while this one's container cleans up, or it may get another container.
   const busy = async () => (await worker.worker.status()).pool.runtimes.python?.busy ?? 0;
-  await expect.poll(busy, { timeout: 10_000, interval: 5 }).toBe(0);
+  await expect.poll(busy, { interval: 5 }).toBe(0);
   return { ...result, found: result.result as Found };
 }
 
@@ -154,7 +154,7 @@ describe('a handler that', () => {
   test('has itself woken between two jobs: it is found out, and the next job has another process', async () => {
     expect(await run('wake')).toMatchObject({ status: 'SUCCESS' });
     // Its timer goes off again and again, until the process is found out.
-    await expect.poll(async () => (await run('nothing')).found.jobs, { timeout: 10_000, interval: 200 }).toBe(1);
+    await expect.poll(async () => (await run('nothing')).found.jobs, { interval: 200 }).toBe(1);
   });
 
   test('prints from a thread: nothing of it comes once its job has ended', async () => {
@@ -175,10 +175,11 @@ describe('a handler that', () => {
       peaks.push(result.peakMemoryBytes >> 20);
     }
     const idle = await run('nothing');
-    expect(peaks[0]).toBeGreaterThanOrEqual(40);
-    expect(peaks[1]).toBeGreaterThanOrEqual(80);
+    // Of 40 MiB each time the kernel may have taken some in advance.
+    expect(peaks[0]).toBeGreaterThanOrEqual(36);
+    expect(peaks[1]).toBeGreaterThanOrEqual(72);
     expect(peaks[1]).toBeLessThan(115);
-    expect(idle.peakMemoryBytes >> 20).toBeGreaterThanOrEqual(80);
+    expect(idle.peakMemoryBytes >> 20).toBeGreaterThanOrEqual(72);
     await run('hold');
     const failed = await run('hold');
     expect(failed).toMatchObject({ status: 'FAILED', errorCode: 'NG_OUT_OF_MEMORY' });

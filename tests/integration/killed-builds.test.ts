@@ -64,7 +64,7 @@ test('a worker that is killed in the middle of a build: the next builds again, w
   expect(await artifacts()).toEqual([]);
   const halfDone = await inCache('tmp');
   expect(halfDone).toHaveLength(1);
-  await expect.poll(() => containersOf(first.child.pid), { timeout: 10_000 }).toEqual([]);
+  await expect.poll(() => containersOf(first.child.pid)).toEqual([]);
 
   const second = await start();
   // Swept at the start; there may be the second one's own by now.

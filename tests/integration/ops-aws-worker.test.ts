@@ -218,7 +218,7 @@ test('a second signal ends it at once, and hands the job back before', async () 
   process.kill(ready.pid, 'SIGTERM');
   expect((await command.ended).exitCode).toBe(143);
   expect(await queue.depth()).toMatchObject({ waiting: 1, inFlight: 0 });
-  await expect.poll(() => containersOf(ready.pid), { timeout: 10_000 }).toEqual([]);
+  await expect.poll(() => containersOf(ready.pid)).toEqual([]);
 });
 
 test('health and metrics answer while Redis hangs, and say so; then they say that all is well', async () => {

@@ -77,11 +77,11 @@ describe('passwords and users', () => {
     const results = await makeStore(server, { outbox: { directory: await makeFolder() } });
     await admin.config('SET', 'requirepass', 'changed');
     await admin.call('CLIENT', 'KILL', 'TYPE', 'normal', 'SKIPME', 'yes');
-    await expect.poll(() => results.health().then(() => '', String), { timeout: 10_000 }).toContain('NOAUTH');
+    await expect.poll(() => results.health().then(() => '', String)).toContain('NOAUTH');
     expect(await results.publish(makeResult('a'), 'camel')).toBe(true);
     expect(results.stats().outboxEntries).toBe(1);
     await admin.config('SET', 'requirepass', '');
-    await expect.poll(() => results.stats().outboxEntries, { timeout: 20_000 }).toBe(0);
+    await expect.poll(() => results.stats().outboxEntries).toBe(0);
   });
 
   test('a user with no more rights than the error names can do everything', async () => {
@@ -257,7 +257,7 @@ test('an outage is told once when it begins and once when it ends, however many 
     await results.publish(makeResult(`job-${n}`), 'camel');
   }
   await server.start();
-  await expect.poll(() => results.stats().outboxEntries, { timeout: 20_000 }).toBe(0);
+  await expect.poll(() => results.stats().outboxEntries).toBe(0);
   expect(lines.filter((line) => /cannot be used/.test(line))).toHaveLength(1);
   expect(lines.filter((line) => /can be used again/.test(line))).toHaveLength(1);
   expect(lines.length).toBeLessThan(6);

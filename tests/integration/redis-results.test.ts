@@ -59,7 +59,7 @@ describe('publishing', () => {
     await hours.publish(makeResult('ttl-1'), 'camel');
     for (const key of ['result:ttl-1', 'job:ttl-1']) expect(await redis.pttl(key)).toBeGreaterThan(3_590_000);
     await results.publish(makeResult('ttl-2'), 'camel');
-    await expect.poll(() => redis.exists('result:ttl-2', 'job:ttl-2'), { timeout: 5_000 }).toBe(0);
+    await expect.poll(() => redis.exists('result:ttl-2', 'job:ttl-2')).toBe(0);
     expect(await results.get('ttl-2')).toBeUndefined();
     expect(await results.publish(makeResult('ttl-2', { attempt: 2 }), 'camel')).toBe(true);
   });
@@ -140,13 +140,13 @@ describe('taking up a job', () => {
   });
 
   test('is kept for as long as it runs', async () => {
-    const living = await makeStore(server, { leaseMs: 600 });
+    const living = await makeStore(server, { leaseMs: 6_000 });
     const other = await makeStore(server);
     await living.begin('claim-4');
     const owner = await redis.get('claim:claim-4');
     await redis.pexpire('claim:claim-4', 1);
     // Renewed within a third of the lease, and taken back where it had lapsed.
-    await expect.poll(() => redis.get('claim:claim-4'), { timeout: 5_000 }).toBe(owner);
+    await expect.poll(() => redis.get('claim:claim-4')).toBe(owner);
     expect(await other.begin('claim-4')).toEqual({ kind: 'elsewhere' });
   });
 

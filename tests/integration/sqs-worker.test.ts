@@ -92,7 +92,7 @@ async function make({ options, settings = {}, endpoint = emulator.endpoint, ...q
     const found = await local.results.wait(id, AbortSignal.timeout(60_000));
     return found as Record<string, unknown>;
   };
-  const settled = (expected: object) => expect.poll(() => queue.depth(), { timeout: 20_000 }).toMatchObject(expected);
+  const settled = (expected: object) => expect.poll(() => queue.depth()).toMatchObject(expected);
   return { worker, queue, local, put, send, result, settled };
 }
 
@@ -152,10 +152,10 @@ describe('the table of outcomes', () => {
 
 test('jobs longer than the visibility run once, the one that waits in line too', async () => {
   const { send, result, settled } = await make({
-    options: { visibilityMs: 1_000 },
+    options: { visibilityMs: 2_000 },
     settings: { worker: { slots: 1, prefetch: 1 } },
   });
-  const ids = [await send('sleep 3; echo one'), await send('sleep 1; echo two')];
+  const ids = [await send('sleep 6; echo one'), await send('sleep 3; echo two')];
   for (const id of ids) expect(await result(id)).toMatchObject({ status: 'SUCCESS', attempt: 1 });
   await settled(EMPTY);
 });
@@ -165,7 +165,7 @@ test('a stop hands back at once what does not end in time, and what waits in lin
   const { worker, send, queue } = await make({ settings });
   await send('sleep 600');
   await send('echo waits');
-  await expect.poll(async () => (await worker.status()).waitingJobs, { timeout: 20_000 }).toBe(1);
+  await expect.poll(async () => (await worker.status()).waitingJobs).toBe(1);
   await worker.stop();
   // Its visibility of five minutes did not have to end.
   expect(await queue.depth()).toMatchObject({ waiting: 2, inFlight: 0 });
@@ -174,7 +174,7 @@ test('a stop hands back at once what does not end in time, and what waits in lin
 test('a stop that is cut short hands back without waiting for the deadline', async () => {
   const { worker, send, queue } = await make({ settings: { worker: { slots: 1, drainTimeoutMs: 3_600_000 } } });
   await send('sleep 600');
-  await expect.poll(async () => (await worker.status()).activeJobs, { timeout: 20_000 }).toBe(1);
+  await expect.poll(async () => (await worker.status()).activeJobs).toBe(1);
   const stopped = worker.stop();
   await worker.handBack();
   expect(await queue.depth()).toMatchObject({ waiting: 1, inFlight: 0 });
@@ -193,13 +193,11 @@ describe('faults between the worker and SQS', () => {
     const { worker, send, result, settled } = await make({ endpoint: proxy.endpoint });
     expect(await worker.health()).toMatchObject({ status: 'healthy' });
     await proxy.fail(operation === undefined ? fault : (asked) => (asked.operation === operation ? fault : undefined));
-    await expect
-      .poll(async () => (await worker.health()).failing.source, { timeout: 20_000 })
-      .toContain('the SQS queue');
+    await expect.poll(async () => (await worker.health()).failing.source).toContain('the SQS queue');
     const id = await send('echo ok');
     await proxy.clear();
     expect(await result(id)).toMatchObject({ status: 'SUCCESS', attempt: 1 });
-    await expect.poll(async () => (await worker.health()).status, { timeout: 10_000 }).toBe('healthy');
+    await expect.poll(async () => (await worker.health()).status).toBe('healthy');
     await settled(EMPTY);
   });
 
@@ -213,9 +211,7 @@ describe('faults between the worker and SQS', () => {
     await proxy.fail(({ operation }) => (operation === 'DeleteMessageBatch' ? failing : undefined));
     const id = await send('echo ok');
     expect(await result(id)).toMatchObject({ status: 'SUCCESS', attempt: 1 });
-    await expect
-      .poll(async () => (await worker.health()).failing.source, { timeout: 10_000 })
-      .toContain('Deleting messages of');
+    await expect.poll(async () => (await worker.health()).failing.source).toContain('Deleting messages of');
     expect(await queue.depth()).toMatchObject({ waiting: 0, inFlight: 1 });
     await proxy.clear();
     await settled(EMPTY);

@@ -51,13 +51,13 @@ async function runningJob(expect: ExpectStatic, runtime: string): Promise<string
     }
     return found;
   };
-  await expect.poll(look, { timeout: 20_000 }).not.toBe('');
+  await expect.poll(look).not.toBe('');
   return found;
 }
 
 async function gone(expect: ExpectStatic, runtime: string, names: readonly string[]): Promise<void> {
   const left = async () => (await containersOf(runtime)).filter((name) => names.includes(name));
-  await expect.poll(left, { timeout: 15_000 }).toEqual([]);
+  await expect.poll(left).toEqual([]);
 }
 
 describe.concurrent('the first process of a container', () => {
@@ -68,7 +68,7 @@ describe.concurrent('the first process of a container', () => {
     await docker.getContainer(name).kill();
     expect(await worker.result(id)).toMatchObject({ status: 'SUCCESS', stdout: 'done\n', attempt: 2 });
     await gone(expect, 'killed', [name]);
-    await expect.poll(async () => (await worker.worker.status()).activeJobs, { timeout: 10_000 }).toBe(0);
+    await expect.poll(async () => (await worker.worker.status()).activeJobs).toBe(0);
     expect(await worker.client.queue.stats()).toMatchObject({ waiting: 0, inFlight: 0 });
   });
 
@@ -76,7 +76,7 @@ describe.concurrent('the first process of a container', () => {
     expect,
   }) => {
     await using worker = await startTestWorker({ runtimes: [shellNamed('stopped')] });
-    const id = await worker.submit({ 'main.sh': 'sleep 3; echo done' }, { runtime: 'stopped', timeoutMs: 5000 });
+    const id = await worker.submit({ 'main.sh': 'sleep 3; echo done' }, { runtime: 'stopped', timeoutMs: 15_000 });
     const name = await runningJob(expect, 'stopped');
     await docker.getContainer(name).kill({ signal: 'SIGSTOP' });
     expect(await worker.result(id)).toMatchObject({ status: 'SUCCESS', stdout: 'done\n', attempt: 2 });
@@ -91,7 +91,7 @@ describe.concurrent('the first process of a container', () => {
     const job = { key, runtime: 'bound', functionId: 'f', timeoutMs: 60_000 };
     const first = await worker.run(undefined, job);
     const bound = async () => (await worker.worker.status()).pool.runtimes.bound?.bound;
-    await expect.poll(bound, { timeout: 10_000 }).toBe(1);
+    await expect.poll(bound).toBe(1);
     const all = await containersOf('bound');
     const hosts = await Promise.all(all.map(async (name) => (await docker.getContainer(name).inspect()).Id));
     const index = hosts.findIndex((id) => id.startsWith(first.stdout.trim()));
@@ -121,7 +121,7 @@ describe('a job that floods', () => {
   test('all three of its streams: it ends at its deadline, what is kept is capped', async () => {
     await using worker = await startTestWorker({ runtimes: [shellNamed('flood')] });
     const script = 'yes >&2 & yes 1 >&3 & exec yes';
-    const result = await worker.run({ 'main.sh': script }, { runtime: 'flood', timeoutMs: 1000 });
+    const result = await worker.run({ 'main.sh': script }, { runtime: 'flood', timeoutMs: 3_000 });
     expect(result).toMatchObject({ errorCode: 'NG_TIMEOUT', stdoutTruncated: true, stderrTruncated: true });
     expect(result.stdout.length).toBe(1 << 20);
     const after = await worker.run({ 'main.sh': 'echo ok' }, { runtime: 'flood' });
@@ -131,7 +131,7 @@ describe('a job that floods', () => {
   test('with 100,000 tiny writes: every one arrives', async () => {
     await using worker = await startTestWorker({ runtimes: [shellNamed('tiny')] });
     const script = 'i=0; while [ $i -lt 100000 ]; do echo x; i=$((i+1)); done';
-    const result = await worker.run({ 'main.sh': script }, { runtime: 'tiny', timeoutMs: 30_000 });
+    const result = await worker.run({ 'main.sh': script }, { runtime: 'tiny', timeoutMs: 100_000 });
     expect(result).toMatchObject({ status: 'SUCCESS', stdout: 'x\n'.repeat(100_000) });
   });
 });
@@ -152,11 +152,11 @@ describe('a worker that', () => {
     raw.pause();
     raw.send(run('trap "" TERM; yes', { timeoutMs: 300, maxStdout: 1 << 30 }));
     // Longer than deadline and grace, by far: only the supervisor's own clock can end the job meanwhile.
-    await sleep(2_500);
+    await sleep(8_000);
     raw.resume();
     const report = numbers(await raw.next(F.DONE));
     expect(report.get(42)).toBe(1);
-    expect(report.get(45)).toBeLessThan(2_000_000);
+    expect(report.get(45)).toBeLessThan(7_000_000);
     await raw.next(F.READY);
     raw.send(frame(F.PING));
     await raw.next(F.READY);

@@ -28,7 +28,7 @@ export function describeOutcomes(name: AwsEmulator['name'], start: () => Promise
     afterAll(() => plane?.close());
 
     /** Nothing is left in the queue, in flight or among the dead letters. */
-    const isDone = (of = queue) => expect.poll(of.depth, { timeout: 20_000 }).toEqual(EMPTY);
+    const isDone = (of = queue) => expect.poll(of.depth).toEqual(EMPTY);
 
     async function put(script: string): Promise<{ id: string; functionId: string; key: string }> {
       const id = plane.name('job');
@@ -142,7 +142,7 @@ export function describeOutcomes(name: AwsEmulator['name'], start: () => Promise
 
     test('a body that is no valid job, its id unreadable: to the dead-letter queue, logged', async () => {
       await queue.send('{"runtime": nonsense');
-      await expect.poll(async () => (await queue.depth()).deadLetters, { timeout: 20_000 }).toBe(1);
+      await expect.poll(async () => (await queue.depth()).deadLetters).toBe(1);
       expect((await queue.takeDeadLetters()).map(({ Body }) => Body)).toEqual(['{"runtime": nonsense']);
       expect(worker.log).toContain('message is no valid job');
       await isDone();
@@ -194,7 +194,7 @@ export function describeOutcomes(name: AwsEmulator['name'], start: () => Promise
       const job = { ...(await put('echo')), ...change };
       await queue.send(snakeMessage(job));
       expect(await plane.results.result(job.id)).toMatchObject({ status: 'failed', error_code: errorCode, attempt: 2 });
-      await expect.poll(async () => (await queue.depth()).deadLetters, { timeout: 20_000 }).toBe(1);
+      await expect.poll(async () => (await queue.depth()).deadLetters).toBe(1);
       expect((await queue.takeDeadLetters())[0]?.Body).toContain(job.id);
       expect(plane.results.texts(job.id)).toHaveLength(1);
       await isDone();
@@ -286,7 +286,7 @@ export function describeOutcomes(name: AwsEmulator['name'], start: () => Promise
       await plane.results.all(ids);
       const order = second.reached.filter(({ stage }) => stage === 'beforeFetch').map(({ job }) => job);
       expect([...new Set(order)]).toEqual(ids);
-      await expect.poll(async () => (await fifo.depth()).deadLetters, { timeout: 20_000 }).toBe(1);
+      await expect.poll(async () => (await fifo.depth()).deadLetters).toBe(1);
       await fifo.takeDeadLetters();
       await isDone(fifo);
     });

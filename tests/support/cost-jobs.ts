@@ -37,22 +37,17 @@ each(read)
 print(cache() - before)
 ${drop ? 'import time\ntime.sleep(.1)\neach(forget)\n' : ''}`;
 
-const hold = (mib: number) => `a = b"x" * (${mib} << 20); time.sleep(.05)`;
+/** A program of each runtime that holds so much for 50 ms. */
+export const holding = (mib: number) => ({
+  python: python(`import time\na = b"x" * (${mib} << 20); time.sleep(.05)`),
+  shell: perl(`vec($a, ${mib} * 1048576 - 1, 8) = 1; select(undef, undef, undef, .05)`),
+});
 
 /** What is run, how much of it is on top of the bare program, in MiB. */
 export const MEMORY_CASES: readonly (readonly [name: string, runtime: 'python' | 'shell', mib: number, code: Code])[] =
   [
-    ...[20, 50, 100, 200].map(
-      (mib) => [`${mib} MiB for 50 ms`, 'python', mib, python(`import time\n${hold(mib)}`)] as const,
-    ),
-    ...[20, 50, 100, 200].map(
-      (mib) =>
-        [
-          `${mib} MiB for 50 ms`,
-          'shell',
-          mib,
-          perl(`vec($a, ${mib} * 1048576 - 1, 8) = 1; select(undef, undef, undef, .05)`),
-        ] as const,
+    ...(['python', 'shell'] as const).flatMap((runtime) =>
+      [20, 50, 100, 200].map((mib) => [`${mib} MiB for 50 ms`, runtime, mib, holding(mib)[runtime]] as const),
     ),
     [
       'packages: 100 MiB in an array',

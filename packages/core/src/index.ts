@@ -29,7 +29,15 @@ export type {
   SharedState,
   TokenBucket,
 } from './function-registry.js';
-export type { EarlyAnswer, ExecutionReport, ExtractedCode, ExtractedFile, Hooks, ResultTapOptions } from './hooks.js';
+export type {
+  EarlyAnswer,
+  ExecutionReport,
+  ExtractedCode,
+  ExtractedFile,
+  FirstRun,
+  Hooks,
+  ResultTapOptions,
+} from './hooks.js';
 export { createHooks } from './hooks.js';
 export type { EnsuredImage, EnsureImageOptions } from './images/ensure-image.js';
 export type { ImageProgress } from './images/image-progress.js';
@@ -68,6 +76,8 @@ export { checkEngine } from './preflight/check-engine.js';
 export type { Finding } from './preflight/finding.js';
 export { encodeResult } from './publish/encode-result.js';
 export type {
+  JobCost,
+  JobEvent,
   JobResult,
   JobStatus,
   LlmCost,

@@ -108,6 +108,8 @@ export type JobStart =
 
 /** Where results are published to, once per id. */
 export interface ResultStore {
+  /** True where `publish` appends a result's `events` to their streams in the same step, or as safely. Default false. */
+  readonly keepsStreams?: boolean;
   /**
    * Asked before a job is run, so that a message that comes again is not run again. Where the store cannot tell now, the
    * answer is `run`: a job that may be run twice is better than one that waits, and its result is published once anyway.

@@ -118,7 +118,7 @@ test('waits for another writer without standing still', async () => {
   const ticking = setInterval(() => {
     ticks += 1;
   }, 5);
-  await pause(300);
+  await pause(2_000);
   clearInterval(ticking);
   expect(isSent).toBe(false);
   expect(ticks).toBeGreaterThan(5);

@@ -195,7 +195,7 @@ test('a result is found after the clock was set back and all others have expired
 });
 
 test(
-  'a result published by another process ends a wait within well under a second',
+  'a result published by another process ends a wait long before the slow look',
   async () => {
     const directory = await makeFolder();
     const { results } = await makeLocal({ directory });
@@ -211,7 +211,8 @@ test(
     );
     for (let n = 0; n < 3; n += 1) {
       const result = await results.wait(`job-${n}`, never);
-      expect(Date.now() - Number(result?.stdout)).toBeLessThan(500);
+      // Below the slow look of five seconds, far above what a loaded machine needs.
+      expect(Date.now() - Number(result?.stdout)).toBeLessThan(4_000);
     }
     await publisher.ended;
   },

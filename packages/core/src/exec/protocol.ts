@@ -69,6 +69,7 @@ export const Field = {
   SPARE: 35,
   KEEP: 36,
   FRESH: 37,
+  RETRIED: 38,
   EXIT_CODE: 40,
   SIGNAL: 41,
   TIMED_OUT: 42,

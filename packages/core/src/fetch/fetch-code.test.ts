@@ -52,11 +52,11 @@ test('a slow body that goes on and on is no stalled one', async () => {
   store.body = () =>
     Readable.from(
       (async function* () {
-        for (let i = 0; i < parts; i++) yield await setTimeout(60, Buffer.from('x'));
+        for (let i = 0; i < parts; i++) yield await setTimeout(600, Buffer.from('x'));
       })(),
     );
   // Together the parts take longer than the time-out, each alone far less.
-  expect(await fetchCode(options({ stallTimeoutMs: 300 }))).toMatchObject({ sizeBytes: parts });
+  expect(await fetchCode(options({ stallTimeoutMs: 3_000 }))).toMatchObject({ sizeBytes: parts });
 });
 
 describe('a fetch that fails leaves no file behind', () => {

@@ -17,6 +17,8 @@ const spec: ExecSpec = {
   env: { A: '1' },
   timeoutMs: 1_000,
   graceMs: 200,
+  memoryMb: 64,
+  cpus: 1,
   input: 'null',
   maxStdoutBytes: 1,
   maxStderrBytes: 1,

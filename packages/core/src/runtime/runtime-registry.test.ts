@@ -54,8 +54,9 @@ describe('RuntimeRegistry.resolve', () => {
 
   test('an exotic name costs no time', () => {
     const started = performance.now();
-    failure(() => registry.resolve(`ruby3.${'1.'.repeat(50_000)}z`));
-    expect(performance.now() - started).toBeLessThan(1_000);
+    failure(() => registry.resolve(`ruby3.${'1.'.repeat(1_000_000)}z`));
+    // What grows with the square of its length takes hours.
+    expect(performance.now() - started).toBeLessThan(30_000);
   });
 });
 

@@ -50,7 +50,7 @@ const FIELDS = {
 } as const;
 
 /** What a controller of ours adds. */
-const EXTENSIONS = ['env', 'traceparent', 'correlationId'];
+const EXTENSIONS = ['env', 'tenant', 'traceparent', 'correlationId'];
 
 const MAX_UNKNOWN_FIELDS = 32;
 const MAX_FIELD_NAME_LENGTH = 64;
@@ -84,6 +84,7 @@ export function decodeMessage(
         ? fields.seconds(names.timeout, config.job.maxTimeoutMs)
         : fields.count(names.timeout, 'milliseconds', config.job.maxTimeoutMs);
     const env = fields.environment('env');
+    const tenant = fields.tenant('tenant');
     const traceparent = fields.traceparent('traceparent');
     const correlationId = fields.correlationId('correlationId');
     const input = fields.get(names.input) ?? null;
@@ -102,6 +103,7 @@ export function decodeMessage(
         memoryMb,
         timeoutMs,
         ...(env === undefined ? {} : { env }),
+        ...(tenant === undefined ? {} : { tenant }),
         ...(traceparent === undefined ? {} : { traceparent }),
         ...(correlationId === undefined ? {} : { correlationId }),
         input,

@@ -24,5 +24,6 @@ test('megabytes of text and of nesting take no stack and little time', () => {
   const quoted = JSON.stringify('\\"'.repeat(500_000));
   const began = performance.now();
   expect(rawMember(`{"input":${quoted}}`, 'input')).toBe(quoted);
-  expect(performance.now() - began).toBeLessThan(1000);
+  // What grows with the square of its length takes hours.
+  expect(performance.now() - began).toBeLessThan(30_000);
 });
