@@ -123,6 +123,7 @@ export class Controller {
     const callbackGuard = new AddressGuard(config.controller.callbacks.allow);
     const callbacks = new Callbacks({
       settings: config.controller.callbacks,
+      enabled: hasCallbacks(config.controller),
       secretsOf: (keyId) => callbackSecrets(config.controller, keyId),
       guard: callbackGuard,
       ...{ resultStore, sharedState, log: this.#log },
@@ -156,10 +157,8 @@ export class Controller {
       stopping: this.#stopping.signal,
     };
     await plugins.start();
-    if (hasCallbacks(config.controller)) {
-      callbacks.start();
-      this.#callbacks = callbacks;
-    }
+    callbacks.start();
+    this.#callbacks = callbacks;
     this.#app = await createApp(context);
     this.#address = await listen(this.#app, host, port);
   }
@@ -204,7 +203,6 @@ function checkExposure({ host, apiKeys, allowAnonymous }: ControllerContext['con
   );
 }
 
-/** Without any secret there is nothing to deliver, and nothing is looked for. */
 function hasCallbacks({ callbacks, apiKeys }: ControllerContext['config']['controller']): boolean {
   return callbacks.secret !== undefined || apiKeys.some(({ callbackSecret }) => callbackSecret !== undefined);
 }

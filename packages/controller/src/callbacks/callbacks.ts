@@ -16,6 +16,8 @@ import { signCallback } from './sign-callback.js';
 
 export interface CallbacksOptions {
   readonly settings: CallbackSettings;
+  /** Whether there are secrets at all: without any nothing is delivered, and nothing looked for. */
+  readonly enabled: boolean;
   /** What signs the callbacks of a key's jobs; empty where nothing does. */
   readonly secretsOf: (keyId: string) => readonly string[];
   readonly guard: AddressGuard;
@@ -65,6 +67,10 @@ export class Callbacks {
     return this.#options.secretsOf(keyId).length > 0;
   }
 
+  get enabled(): boolean {
+    return this.#options.enabled;
+  }
+
   /** Notes a callback. Before its job is handed in: what was accepted is never forgotten. Throws `NG_SHARED_STATE_FAILED`. */
   async accept(
     jobId: string,
@@ -91,7 +97,7 @@ export class Callbacks {
   }
 
   start(): void {
-    this.#timer = setTimeout(() => void this.#look(), LOOK_MS);
+    if (this.enabled) this.#timer = setTimeout(() => void this.#look(), LOOK_MS);
   }
 
   /** Lets tries under way end for a moment; what is left is another controller's. */

@@ -14,7 +14,7 @@ export function addJobs(app: FastifyInstance, context: ControllerContext): void 
   app.get('/status/:job_id', { schema: statusSchema, config: { scope: 'read' } }, async (request) => {
     const { job_id: jobId } = request.params as { job_id: string };
     const known = await find(context, request.caller, jobId);
-    const callback = context.callbacks.isOn(request.caller.keyId) ? await context.callbacks.find(jobId) : undefined;
+    const callback = context.callbacks.enabled ? await context.callbacks.find(jobId) : undefined;
     const told = statusAnswer(jobId, known);
     return callback === undefined ? told : { ...told, callback: callbackAnswer(callback) };
   });
