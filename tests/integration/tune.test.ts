@@ -165,6 +165,8 @@ test('what cannot be is refused before anything runs', async () => {
   const memory = await tune({}, '--memory', '64,999999').ended;
   expect(memory.exitCode).toBe(2);
   expect(memory.err).toContain('999999');
+  const many = await tune({}, '--memory', Array.from({ length: 101 }, (_, size) => 64 + size).join(',')).ended;
+  expect(many).toMatchObject({ exitCode: 2, err: expect.stringContaining('at most 100') });
   expect(await readdir(temporary)).toEqual([]);
 });
 
