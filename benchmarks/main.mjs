@@ -8,6 +8,7 @@ import { hostPython } from './lib/bare-process.mjs';
 import { BenchWorker, runtimesOf, shell } from './lib/bench-worker.mjs';
 import { DataPlane, dataPlaneSides } from './lib/data-plane.mjs';
 import { EngineBaselines } from './lib/engine-baselines.mjs';
+import { HttpFront, httpSides } from './lib/http-sides.mjs';
 import { KEPT_FUNCTIONS, languageBaselines, languageSides } from './lib/language-sides.mjs';
 import { loadLanguages } from './lib/languages.mjs';
 import { describeMachine } from './lib/machine.mjs';
@@ -33,6 +34,7 @@ export async function runBenchmarks({ rounds, interrupted, folder, say = console
   const engine = new EngineBaselines();
   let worker;
   let plane;
+  let front;
   try {
     const python = await hostPython();
     const machine = await describeMachine(engine.docker, python);
@@ -54,14 +56,18 @@ export async function runBenchmarks({ rounds, interrupted, folder, say = console
     plane = await DataPlane.start({ code: HELLO, signal });
     const { 'bare data plane': roundTrips, ...throughServices } = dataPlaneSides({ plane, greeting: GREETING });
     baselines['bare data plane'] = roundTrips;
+    front = await HttpFront.start({ signal });
+    const http = await httpSides({ front, worker, signal });
+    Object.assign(baselines, http.baselines);
     const own = {
       ...(await ownSides({ worker, signal })),
       ...(await languageSides({ worker, languages, signal })),
       ...throughServices,
+      ...http.own,
     };
     const samples = await measure(alternate(own, baselines), { rounds, signal, say });
     // What a worker takes that does nothing, and what many functions change, each alone on the machine.
-    await Promise.all([engine.close(), worker.stop(), plane.stop()]);
+    await Promise.all([engine.close(), worker.stop(), plane.stop(), front.stop()]);
     worker = undefined;
     say('an idle worker');
     Object.assign(samples, await idleSamples({ signal }));
@@ -81,7 +87,7 @@ export async function runBenchmarks({ rounds, interrupted, folder, say = console
     return results.every(({ result }) => result.met !== false);
   } finally {
     say('removing containers');
-    await Promise.all([engine.close(), worker?.stop(), plane?.stop()]);
+    await Promise.all([engine.close(), worker?.stop(), plane?.stop(), front?.stop()]);
   }
 }
 

@@ -67,6 +67,8 @@ export { checkEngine } from './preflight/check-engine.js';
 export type { Finding } from './preflight/finding.js';
 export { encodeResult } from './publish/encode-result.js';
 export type {
+  JobCost,
+  JobEvent,
   JobResult,
   JobStatus,
   LlmCost,
@@ -95,6 +97,7 @@ export { requestCancellation } from './source/cancellations.js';
 export { type DecodedMessage, decodeMessage } from './source/decode-message.js';
 export { environmentFault } from './source/environment-fault.js';
 export { rawMember } from './source/raw-member.js';
+export type { Stage, StageEnd, StageListener } from './stage.js';
 export type {
   CodeStore,
   CodeVersion,

@@ -100,8 +100,13 @@ export class MessageFields {
 
   /** A trace's context; one that cannot be read means nothing, as the standard has it. */
   traceparent(name: string): string | undefined {
+    return traceContext(this.get(name));
+  }
+
+  /** Whose function it is; what is no such name means nothing: a producer may mean another thing by it. */
+  tenant(name: string): string | undefined {
     const value = this.get(name);
-    return typeof value === 'string' && TRACEPARENT.test(value) ? value : undefined;
+    return typeof value === 'string' && ID.test(value) ? value : undefined;
   }
 
   /** Environment variables: names to texts. */
@@ -138,4 +143,9 @@ export function show(value: unknown): string {
   }
   if (Array.isArray(value)) return 'a list';
   return typeof value === 'object' && value !== null ? 'an object' : String(value);
+}
+
+/** `value` where it is a trace's context. */
+export function traceContext(value: unknown): string | undefined {
+  return typeof value === 'string' && TRACEPARENT.test(value) ? value : undefined;
 }
