@@ -300,6 +300,29 @@ describe('in the image', () => {
   test.each([
     [
       'python',
+      'main.py',
+      `from nanogrid_ai import generate
+stream = generate("goes on", "a", stream=True)
+print(next(stream), next(stream))`,
+    ],
+    [
+      'node',
+      'index.mjs',
+      `import { generate } from 'nanogrid-ai';
+const stream = await generate({ model: 'goes on', prompt: 'a', stream: true });
+const pieces = stream[Symbol.asyncIterator]();
+console.log((await pieces.next()).value, (await pieces.next()).value);
+process.exit();`,
+    ],
+  ])('a stream that %s forgets is recorded at the end of the program', async (runtime, file, text) => {
+    const result = await worker.run({ [file]: text }, { runtime });
+    expect(result).toMatchObject({ status: 'SUCCESS', stdout: 'and  and \n', stderr: '' });
+    expect(result.llmUsage).toMatchObject({ calls: 1, completionTokens: 2 });
+  });
+
+  test.each([
+    [
+      'python',
       {
         'main.py': 'from nanogrid_ai import generate\ndef handler(event, _):\n    return generate("plain", event).text',
       },
