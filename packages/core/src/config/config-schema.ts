@@ -82,6 +82,14 @@ const ranges = (description: string, fallback: readonly string[]) => ({
   default: fallback,
 });
 
+/** As Standard Webhooks writes it. Shorter ones could be guessed. */
+const webhookSecret = (description: string) => ({
+  ...text(description),
+  pattern: '^whsec_[A-Za-z0-9+/]{32,86}={0,2}$',
+  mustBe: 'whsec_ and 24 to 64 random bytes in Base64',
+  secret: true,
+});
+
 const { worker, http, controller, job, code, build, output, sandbox, functions, network, pool, reuse } = DEFAULTS;
 
 /** The settings, which the base and every overlay may give. */
@@ -164,8 +172,13 @@ export const settingsProperties = {
             pattern: `^${functionId}$`,
             mustBe: 'letters, digits, ".", "_", "-"',
           },
-          ratePerMinute: count('Requests in a minute. Default: no limit.'),
-          maxConcurrent: count('Requests at once that wait for a result. Default: no limit.'),
+          ratePerMinute: count('Requests in a minute, at all controllers together. Default: no limit.'),
+          maxConcurrent: count(
+            'Requests at once that wait for a result, at all controllers together. Default: no limit.',
+          ),
+          callbackSecret: webhookSecret(
+            'Signs the callbacks of its jobs. Keys of several tenants should each have their own. Default: `controller.callbacks.secret`.',
+          ),
         },
       },
       default: controller.apiKeys,
@@ -188,6 +201,32 @@ export const settingsProperties = {
       'How long what the registry said of a function counts, in milliseconds; other controllers’ changes are seen after it.',
       controller.registryCacheMs,
     ),
+    callbacks: group('What clients’ own servers are told when a job ends.', {
+      secret: webhookSecret(
+        'Signs callbacks (`echo whsec_$(openssl rand -base64 32)`). Without one, and none of the key’s own, there are no callbacks.',
+      ),
+      previousSecret: webhookSecret('Signs them as well, while receivers change over to a new secret.'),
+      allow: {
+        ...ranges(
+          'Ranges that callbacks may go to although they are not public, also without TLS. Metadata addresses of clouds are never reached.',
+          controller.callbacks.allow,
+        ),
+        items: text('An IPv4 or IPv6 address or range.'),
+      },
+      timeoutMs: ms('How long one try may take, in milliseconds.', controller.callbacks.timeoutMs, 1),
+      maxAttempts: {
+        ...count(
+          'Tries before a callback is given up; the pauses between them double, from 2 s on.',
+          controller.callbacks.maxAttempts,
+        ),
+        maximum: 100,
+      },
+      maxBodyBytes: count(
+        'Largest body, in bytes. A larger result is told without its long parts.',
+        controller.callbacks.maxBodyBytes,
+        1_024,
+      ),
+    }),
   }),
   job: group('Limits of a job.', {
     // Docker refuses containers with less than 6 MiB.
