@@ -29,6 +29,8 @@ interface Call {
   readonly timeoutMs?: number;
   /** Pieces after which the stream is left. */
   readonly leaveAfter?: number;
+  /** In Node and Go. */
+  readonly cancelAfterMs?: number;
 }
 
 /** What the function tells of a call. */
@@ -262,6 +264,21 @@ describe.each(LANGUAGES)('%s', (language) => {
     expect(none.result).not.toHaveProperty('llmUsage');
   });
 });
+
+test.each(['node', 'go'] as const)(
+  '%s: a call that is cancelled says so, whether it was answered or not',
+  async (language) => {
+    const calls = [OPENAI, undefined].flatMap((form) => [
+      { model: 'silent', prompt: 'a', cancelAfterMs: 300, ...form },
+      { model: 'goes on', prompt: 'a', stream: true, cancelAfterMs: 1_500, ...form },
+    ]);
+    const { result, ends } = await run(language, calls);
+    expect(ends.map(({ error }) => error)).toEqual(calls.map(() => 'cancelled'));
+    const pieces = ends.reduce((sum, end) => sum + end.pieces, 0);
+    // A service that is slow beyond measure was cancelled before it answered.
+    expect((result.llmUsage as { completionTokens: number } | undefined)?.completionTokens ?? 0).toBe(pieces);
+  },
+);
 
 describe('in the image', () => {
   test('Python loads it ahead for code that names it, and for no other; a module of the function’s own comes first', async () => {
