@@ -9,6 +9,7 @@ import { BenchWorker, runtimesOf, shell } from './lib/bench-worker.mjs';
 import { DataPlane, dataPlaneSides } from './lib/data-plane.mjs';
 import { EngineBaselines } from './lib/engine-baselines.mjs';
 import { FEATURES, FeatureWorkers } from './lib/feature-worker.mjs';
+import { HttpFront, httpSides } from './lib/http-sides.mjs';
 import { KEPT_FUNCTIONS, languageBaselines, languageSides } from './lib/language-sides.mjs';
 import { loadLanguages } from './lib/languages.mjs';
 import { describeMachine } from './lib/machine.mjs';
@@ -36,6 +37,7 @@ export async function runBenchmarks({ rounds, interrupted, folder, say = console
   let worker;
   let plane;
   let features;
+  let front;
   try {
     const python = await hostPython();
     const machine = await describeMachine(engine.docker, python);
@@ -61,15 +63,19 @@ export async function runBenchmarks({ rounds, interrupted, folder, say = console
     const check = (result) => expectEqual(result, GREETING);
     const hello = { code: HELLO, input: { name: 'bench' }, check, signal };
     baselines['script without features'] = await features.side({ ...hello, names: [] });
+    front = await HttpFront.start({ signal });
+    const http = await httpSides({ front, worker, signal });
+    Object.assign(baselines, http.baselines);
     const own = {
       'script with features': await features.side({ ...hello, names: FEATURES }),
       ...(await ownSides({ worker, signal })),
       ...(await languageSides({ worker, languages, signal })),
       ...throughServices,
+      ...http.own,
     };
     const samples = await measure(alternate(own, baselines), { rounds, signal, say });
     // What a worker takes that does nothing, and what many functions change, each alone on the machine.
-    await Promise.all([engine.close(), worker.stop(), plane.stop(), features.stop()]);
+    await Promise.all([engine.close(), worker.stop(), plane.stop(), front.stop(), features.stop()]);
     worker = undefined;
     say('an idle worker');
     Object.assign(samples, await idleSamples({ signal }));
@@ -89,7 +95,7 @@ export async function runBenchmarks({ rounds, interrupted, folder, say = console
     return results.every(({ result }) => result.met !== false);
   } finally {
     say('removing containers');
-    await Promise.all([engine.close(), worker?.stop(), plane?.stop(), features?.stop()]);
+    await Promise.all([engine.close(), worker?.stop(), plane?.stop(), front?.stop(), features?.stop()]);
   }
 }
 

@@ -6,6 +6,7 @@
 import { setTimeout as sleep } from 'node:timers/promises';
 import { autotuner } from '@nanogrid/plugin-autotuner';
 import { cloudwatch } from '@nanogrid/plugin-cloudwatch';
+import { cost } from '@nanogrid/plugin-cost';
 import { llmMetering } from '@nanogrid/plugin-llm-metering';
 import { local } from '@nanogrid/plugin-local';
 import { opentelemetry } from '@nanogrid/plugin-opentelemetry';
@@ -30,6 +31,7 @@ const features = {
       prices: [{ model: '*', promptPerMillion: 1, completionPerMillion: 2 }],
       budgets: [{ function: 'other*', tokens: 1_000_000 }],
     }),
+  cost: () => cost({ gbSecond: 0.000002, cpuSecond: 0.000008 }),
   prometheus: () => prometheus({ port: 0 }),
   cloudwatch: () => cloudwatch({ region: 'eu-west-1', endpoint }),
   opentelemetry: () => opentelemetry({ endpoint }),

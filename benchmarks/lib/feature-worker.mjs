@@ -5,7 +5,7 @@ import { once } from 'node:events';
 import { fileURLToPath } from 'node:url';
 
 /** The plugins, in the order in which a worker has them. */
-export const FEATURES = ['autotuner', 'llmMetering', 'prometheus', 'cloudwatch', 'opentelemetry'];
+export const FEATURES = ['autotuner', 'llmMetering', 'cost', 'prometheus', 'cloudwatch', 'opentelemetry'];
 
 export class FeatureWorkers {
   #sink;

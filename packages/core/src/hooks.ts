@@ -52,6 +52,8 @@ export interface ExecutionReport {
   /** True where the kernel killed a process of the job for want of memory. */
   readonly outOfMemory: boolean;
   readonly timedOut: boolean;
+  /** What leaves the worker because of the job: both streams as they are kept, the handler's value, the output files. */
+  readonly bytesOut: number;
   /** The run before, where memory ran out in it and its `spec.retryMemoryMb` had the job run once more. */
   readonly firstRun?: FirstRun;
 }

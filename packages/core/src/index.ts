@@ -67,6 +67,8 @@ export { checkEngine } from './preflight/check-engine.js';
 export type { Finding } from './preflight/finding.js';
 export { encodeResult } from './publish/encode-result.js';
 export type {
+  JobCost,
+  JobEvent,
   JobResult,
   JobStatus,
   LlmCost,

@@ -116,6 +116,7 @@ export class JobContext {
     const writer =
       (level: 'trace' | 'debug' | 'info' | 'warn' | 'error'): LogFn =>
       (first: object | string, message?: string) => {
+        if (log.isLevelEnabled?.(level) === false) return;
         const fields = this.#storage.getStore()?.fields;
         if (typeof first === 'string') {
           if (fields === undefined) log[level](first);
@@ -133,6 +134,7 @@ export class JobContext {
       warn: writer('warn'),
       error: writer('error'),
       child: (bindings) => this.#wrap(log.child(bindings)),
+      isLevelEnabled: (level) => log.isLevelEnabled?.(level) ?? true,
     };
   }
 }

@@ -26,6 +26,8 @@ export interface Job {
   readonly timeoutMs: number | undefined;
   /** The function's own environment variables, where the message has any. */
   readonly env?: Readonly<Record<string, string>> | undefined;
+  /** Whose function it is, where the message says: the owner of the controller's API key. `^[A-Za-z0-9][A-Za-z0-9._-]{0,127}$`. */
+  readonly tenant?: string | undefined;
   /** The trace that the job is part of, as W3C's Trace Context writes it, where the message has one. */
   readonly traceparent?: string | undefined;
   /** Any JSON value; `null` where the message had none. */

@@ -12,6 +12,9 @@ export const stateKey = (jobId: string): string => `job:${jobId}`;
 export const claimKey = (jobId: string): string => `claim:${jobId}`;
 /** Key or channel of a shared value. */
 export const sharedKey = (name: string): string => `ng:${name}`;
+/** A stream, and what says that a job's events are in it: in braces, so that a cluster keeps both on one server. */
+export const streamKey = (stream: string): string => `ng:{${stream}}`;
+export const appendedKey = (stream: string, jobId: string): string => `ng:{${stream}}:once:${jobId}`;
 
 /** Final states at the key of a job's progress; whatever else stands there gives way. */
 const IS_FINAL = `local function isFinal(key)
@@ -20,15 +23,33 @@ const IS_FINAL = `local function isFinal(key)
 end
 `;
 
+/** Appends an event, its XADD's arguments packed as JSON: what went wrong, or nothing. */
+const APPEND = `local function append(key, packed)
+  local answer = redis.pcall('XADD', key, unpack(cjson.decode(packed)))
+  if type(answer) == 'table' and answer.err then return answer.err end
+end
+`;
+
 export const SCRIPTS = {
   /**
-   * KEYS: result, state (optional). ARGV: body, TTL in ms, final state. Stores and publishes a result unless one is known;
-   * 1 where it did. The channel has the name of the key.
+   * KEYS: result, state (optional), streams (optional). ARGV: body, TTL in ms, final state, and for each stream the
+   * arguments of XADD as JSON. Stores and publishes a result unless one is known, and appends its events: 1 where it
+   * did, 0 where it was known, and the reason where the result was published and a stream did not take its event. The
+   * channel has the name of the key.
    */
-  ngPublish: `if not redis.call('SET', KEYS[1], ARGV[1], 'NX', 'PX', ARGV[2]) then return 0 end
+  ngPublish: `${APPEND}if not redis.call('SET', KEYS[1], ARGV[1], 'NX', 'PX', ARGV[2]) then return 0 end
 redis.call('PUBLISH', KEYS[1], ARGV[1])
 if KEYS[2] then redis.call('SET', KEYS[2], ARGV[3], 'PX', ARGV[2]) end
-return 1`,
+local refused
+for i = 3, #KEYS do refused = append(KEYS[i], ARGV[i + 1]) or refused end
+return refused or 1`,
+
+  /**
+   * KEYS: stream, and what says that it was done. ARGV: arguments of XADD as JSON, TTL in ms. Appends an event once: 1
+   * where it is appended, and the reason where the stream did not take it.
+   */
+  ngAppend: `${APPEND}if not redis.call('SET', KEYS[2], '1', 'NX', 'PX', ARGV[2]) then return 1 end
+return append(KEYS[1], ARGV[1]) or 1`,
 
   /** KEYS: state, result (optional). ARGV: state, TTL in ms. Notes a state that is not yet final; 0 where a final one is known. */
   ngProgress: `${IS_FINAL}if isFinal(KEYS[1]) or (KEYS[2] and redis.call('EXISTS', KEYS[2]) == 1) then return 0 end

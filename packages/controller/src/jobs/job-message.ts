@@ -13,10 +13,10 @@ export interface JobRequest {
 
 /** The body of the message, as `decodeMessage` of core reads it. */
 export function jobMessage({ jobId, dialect, record, inputJson, traceparent }: JobRequest): string {
-  const { functionId, runtime, handler, s3Key, memoryMb, timeout, env } = record;
+  const { functionId, runtime, handler, s3Key, memoryMb, timeout, env, owner: tenant } = record;
   const own = Object.keys(env).length === 0 ? {} : { env };
   const trace = traceparent === undefined ? {} : { traceparent };
-  const optional = { ...(handler === undefined ? {} : { handler }), ...own, ...trace };
+  const optional = { ...(handler === undefined ? {} : { handler }), ...own, tenant, ...trace };
   const fields =
     dialect === 'snake'
       ? {

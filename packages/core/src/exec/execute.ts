@@ -53,5 +53,10 @@ export async function execute(
     phases: clock.phases,
   });
   const { workFiles, oomKills, timedOut } = report;
-  return { result, report: { spec, workFiles, outOfMemory: oomKills > 0, timedOut }, outputs };
+  const bytesOut =
+    Math.min(report.stdoutBytes, spec.maxStdoutBytes) +
+    Math.min(report.stderrBytes, spec.maxStderrBytes) +
+    Math.min(report.resultBytes, maxResultBytes) +
+    outputs.fileBytes;
+  return { result, report: { spec, workFiles, outOfMemory: oomKills > 0, timedOut, bytesOut }, outputs };
 }

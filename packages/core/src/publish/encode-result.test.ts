@@ -115,6 +115,13 @@ test('the cost of LLM calls is there where it is known', () => {
   });
 });
 
+test('events for streams are in neither', () => {
+  const events = [{ stream: 's', maxLength: 1, fields: { a: 'b' } }];
+  for (const dialect of ['camel', 'snake'] as const) {
+    expect(encodeResult({ ...success, events }, dialect)).toEqual(encodeResult(success, dialect));
+  }
+});
+
 test('the trace is there where the job is part of one', () => {
   const traceparent = `00-${'a'.repeat(32)}-${'b'.repeat(16)}-01`;
   for (const dialect of ['camel', 'snake'] as const) {

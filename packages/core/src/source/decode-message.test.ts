@@ -46,6 +46,18 @@ function refused(message: unknown) {
 const camel = { requestId: 'r-1', runtime: 'shell', s3Key: 'f/code.zip' };
 const snake = { job_id: 'r-1', runtime: 'shell2.x', s3_key: 'f/code.zip' };
 
+test('a tenant is taken from either dialect; what is no name of one means nothing', () => {
+  for (const message of [camel, snake]) {
+    expect(accepted({ ...message, tenant: 'acme.eu' })).toMatchObject({
+      job: { tenant: 'acme.eu' },
+      unknownFields: [],
+    });
+    for (const tenant of ['', 'a b', 7, { name: 'acme' }, null, 'x'.repeat(129)]) {
+      expect(accepted({ ...message, tenant }).job).not.toHaveProperty('tenant');
+    }
+  }
+});
+
 describe('the two dialects', () => {
   test('camel, with everything', () => {
     const more = { functionId: 'f', handler: 'main.handler', s3Bucket: 'other', memoryMb: 512, timeoutMs: 1500 };

@@ -27,7 +27,7 @@ export type DecodedMessage =
       readonly error: NanoGridError;
     };
 
-/** Names of the fields, from the contract's table; `runtime`, `handler` and the two extensions, `env` and `traceparent`, are the same in both dialects. */
+/** Names of the fields, from the contract's table; `runtime`, `handler` and the extensions, `env`, `tenant` and `traceparent`, are the same in both dialects. */
 const FIELDS = {
   camel: {
     id: 'requestId',
@@ -81,6 +81,7 @@ export function decodeMessage(
         ? fields.seconds(names.timeout, config.job.maxTimeoutMs)
         : fields.count(names.timeout, 'milliseconds', config.job.maxTimeoutMs);
     const env = fields.environment('env');
+    const tenant = fields.tenant('tenant');
     const traceparent = fields.traceparent('traceparent') ?? traceContext(delivery.traceparent);
     const input = fields.get(names.input) ?? null;
     const inputJson = inputText(body, names.input, config.job.maxInputBytes);
@@ -98,6 +99,7 @@ export function decodeMessage(
         memoryMb,
         timeoutMs,
         ...(env === undefined ? {} : { env }),
+        ...(tenant === undefined ? {} : { tenant }),
         ...(traceparent === undefined ? {} : { traceparent }),
         input,
         attempt,
@@ -167,7 +169,14 @@ function inputText(body: string, name: string, maxBytes: number): string {
 }
 
 function unknownFields(fields: MessageFields, dialect: Dialect): string[] {
-  const meant = new Set<string>([...Object.values(FIELDS[dialect]), 'runtime', 'handler', 'env', 'traceparent']);
+  const meant = new Set<string>([
+    ...Object.values(FIELDS[dialect]),
+    'runtime',
+    'handler',
+    'env',
+    'tenant',
+    'traceparent',
+  ]);
   return fields
     .names()
     .filter((name) => !meant.has(name))

@@ -103,6 +103,12 @@ export class MessageFields {
     return traceContext(this.get(name));
   }
 
+  /** Whose function it is; what is no such name means nothing: a producer may mean another thing by it. */
+  tenant(name: string): string | undefined {
+    const value = this.get(name);
+    return typeof value === 'string' && ID.test(value) ? value : undefined;
+  }
+
   /** Environment variables: names to texts. */
   environment(name: string): Readonly<Record<string, string>> | undefined {
     const value = this.get(name);
