@@ -10,6 +10,7 @@ import { dirname, join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { promisify } from 'node:util';
 import { definePlugin, type Logger, silentLogger } from '@nanogrid/core';
+import { cost } from '@nanogrid/plugin-cost';
 import { llmMetering } from '@nanogrid/plugin-llm-metering';
 import { prometheus } from '@nanogrid/plugin-prometheus';
 import { python } from '@nanogrid/runtime-python';
@@ -96,6 +97,7 @@ beforeAll(async () => {
     runtimes: [python({ preload: [] })],
     plugins: [
       llmMetering({ prices: [{ model: '*', promptPerMillion: 1, completionPerMillion: 10 }] }),
+      cost({ gbSecond: 0.000002 }),
       prometheus({ port: 0 }),
       lamp(),
     ],

@@ -3,6 +3,7 @@
 import { execFile } from 'node:child_process';
 import { fileURLToPath } from 'node:url';
 import { type Logger, silentLogger } from '@nanogrid/core';
+import { cost } from '@nanogrid/plugin-cost';
 import { llmMetering } from '@nanogrid/plugin-llm-metering';
 import { prometheus } from '@nanogrid/plugin-prometheus';
 import { python } from '@nanogrid/runtime-python';
@@ -40,6 +41,7 @@ beforeAll(async () => {
     runtimes: [python({ preload: [] })],
     plugins: [
       llmMetering({ prices: [{ model: '*', promptPerMillion: 1_000, completionPerMillion: 2_000 }] }),
+      cost({ request: 0.5 }),
       prometheus({ port: 0 }),
     ],
   });
@@ -91,6 +93,7 @@ describe('on a terminal', () => {
     expect(page).toMatch(/^rates .*all 0\/s .*success 0\/s .*of the last /m);
     expect(page).toMatch(/^memory .* in limits of jobs {3}worker \d/m);
     expect(page).toMatch(/^llm .*4\.00 USD since the start/m);
+    expect(page).toMatch(/^cost +5\.00 since the start, 0\.00 an hour {3}on AWS Lambda \d/m);
     expect(page).toMatch(/^RUNTIME +IDLE +BOUND +BUSY/m);
     expect(page).toMatch(/^python +\d/m);
     expect(page).toMatch(/^llama3:8b +1 +1000 +500 .*2\.00 USD$/m);
