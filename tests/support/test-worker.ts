@@ -37,6 +37,8 @@ export interface JobOptions {
   readonly functionId?: string;
   /** The function’s own variables. */
   readonly env?: Record<string, unknown>;
+  /** The trace that the job becomes part of. */
+  readonly traceparent?: string;
   /** Code that was put before, instead of `files`. */
   readonly key?: string;
 }
@@ -68,11 +70,8 @@ export async function startTestWorker(options: TestWorkerOptions) {
       plugins: [local({ maxAttempts: 3, ...options.twins }), ...(options.plugins ?? [])],
     },
   });
-  const worker = new Worker({
-    loaded,
-    ...(options.env === undefined ? {} : { env: options.env }),
-    ...(options.log === undefined ? {} : { log: options.log }),
-  });
+  const { env, log } = options;
+  const worker = new Worker({ loaded, ...(env === undefined ? {} : { env }), ...(log === undefined ? {} : { log }) });
   const client = await openLocal({ directory: dataDir });
   try {
     await worker.start();

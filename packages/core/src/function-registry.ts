@@ -1,6 +1,7 @@
 /** What the controller asks of the world outside, beside the worker's stores: who the functions are, where jobs and code go, what is shared. */
 
 import type { Readable } from 'node:stream';
+import type { ResultStore } from './stores.js';
 
 /** A registered function. */
 export interface FunctionRecord {
@@ -48,6 +49,8 @@ export interface FunctionRegistry {
 
 /** Where jobs are handed in. Throws `NG_QUEUE_FAILED`. */
 export interface JobSink {
+  /** The store of results in which `send` notes the job as pending, in one step with the message. Default: none, the sender does. */
+  readonly announcesTo?: ResultStore;
   /** Resolves when the message is safe. `jobId` makes it single and `functionId` orders it where the queue does such things (FIFO). */
   send(message: { readonly body: string; readonly jobId: string; readonly functionId: string }): Promise<void>;
   /** Takes back a job that still waits; false where the queue cannot do that, or the job was taken. */

@@ -106,6 +106,7 @@ export { requestCancellation } from './source/cancellations.js';
 export { type DecodedMessage, decodeMessage } from './source/decode-message.js';
 export { environmentFault } from './source/environment-fault.js';
 export { rawMember } from './source/raw-member.js';
+export type { Stage, StageEnd, StageListener } from './stage.js';
 export type {
   CodeStore,
   CodeVersion,

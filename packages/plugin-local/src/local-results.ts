@@ -1,4 +1,7 @@
-/** Results in the local database, once per id, kept for a time. Owns the list of who waits in this process. */
+/**
+ * Results in the local database, once per id, kept for a time. Owns the list of who waits in this process, and of the jobs
+ * that have begun and are not noted yet.
+ */
 
 import {
   type Dialect,
@@ -11,7 +14,7 @@ import {
 } from '@nanogrid/core';
 import { type Clock, systemClock } from './clock.js';
 import type { LocalDatabase } from './database.js';
-import { type Encoded, packResult, type ResultRow, unpackResult } from './result-row.js';
+import { type Encoded, packResult } from './result-row.js';
 import { ResultsTable } from './results-table.js';
 import type { Wake } from './wake.js';
 
@@ -36,6 +39,8 @@ const LOOK_AT_ALL = 10;
 const LOOK_BATCH = 1_000;
 /** Least time between two looks caused by wakes, in milliseconds: bounds the work of many waiters and many results. */
 const LOOK_GAP_MS = 5;
+/** How long a job runs before that is noted, in milliseconds: of most there is a result by then, which says more. */
+const NOTE_AFTER_MS = 20;
 /** Expired rows deleted by one write, and the pause after a look that found fewer, in milliseconds. */
 const EXPIRE_BATCH = 100;
 const EXPIRE_PAUSE_MS = 10_000;
@@ -52,6 +57,9 @@ export class LocalResults implements ResultStore {
   #poll: NodeJS.Timeout | undefined;
   #soon: NodeJS.Timeout | undefined;
   #nextExpireAt = 0;
+  /** Jobs that run, and are not noted as running. */
+  readonly #unnoted = new Set<string>();
+  #noting: NodeJS.Timeout | undefined;
   /** The last publication that was read; undefined where nobody waited. */
   #read: number | undefined;
   #polls = 0;
@@ -66,49 +74,59 @@ export class LocalResults implements ResultStore {
 
   /**
    * Never `elsewhere`: what two workers of this machine could both run is a second message with the same id, and of
-   * their results one is published. That the job runs is noted a turn of the event loop later, when it is on its way
-   * into its container: the note is only for who asks meanwhile, and costs the job no time.
+   * their results one is published. That the job runs is noted a moment later, where it still does: the note is only for
+   * who asks meanwhile.
    */
   async begin(jobId: string): Promise<JobStart> {
     const isKnown = await this.#attempt('look up a result', () => this.#table.isKnown(jobId, this.#clock.wallMs()));
     if (isKnown) return { kind: 'finished' };
-    // A note that cannot be written hinders nobody; what is wrong shows when the result is published.
-    setImmediate(() => this.#note(jobId, 'running').catch(() => {}));
-    return { kind: 'run', end: () => {} };
+    this.#unnoted.add(jobId);
+    this.#noting ??= setTimeout(() => this.#noteRunning(), NOTE_AFTER_MS).unref();
+    return { kind: 'run', end: () => this.#unnoted.delete(jobId) };
   }
 
   async progress(jobId: string, state: 'pending' | 'running'): Promise<void> {
-    await this.#note(jobId, state);
+    await this.#write("note a job's progress", () => this.#note(jobId, state));
   }
 
-  /** False where a result is known. */
-  #note(jobId: string, state: 'pending' | 'running'): Promise<boolean> {
-    return this.#attempt("note a job's progress", () => {
-      const now = this.#clock.wallMs();
-      // Together: where the second write fails and both are done again, the first one's answer counts.
-      return this.#database.transaction(() => {
-        const isOpen = this.#table.progress(jobId, state, now + this.#ttlMs, now);
-        this.#expire(now);
-        return isOpen;
-      });
+  /** Notes a job as pending, inside `LocalDatabase.write`. */
+  announce(jobId: string): void {
+    this.#note(jobId, 'pending');
+  }
+
+  #note(jobId: string, state: 'pending' | 'running'): void {
+    const now = this.#clock.wallMs();
+    this.#table.progress(jobId, state, now + this.#ttlMs, now);
+    this.#expire(now);
+  }
+
+  #noteRunning(): void {
+    this.#noting = undefined;
+    const jobIds = [...this.#unnoted];
+    this.#unnoted.clear();
+    if (jobIds.length === 0) return;
+    const noted = this.#write("note a job's progress", () => {
+      for (const jobId of jobIds) this.#note(jobId, 'running');
     });
+    // A note that cannot be written hinders nobody; what is wrong shows when the result is published.
+    noted.catch(() => {});
   }
 
   async publish(result: JobResult, dialect: Dialect): Promise<boolean> {
     const state = result.status === 'SUCCESS' ? 'completed' : 'failed';
-    const row = packResult(encodeResult(result, dialect));
-    const isNew = await this.#attempt('publish a result', () => {
+    const record = encodeResult(result, dialect);
+    const row = packResult(record);
+    this.#unnoted.delete(result.requestId);
+    // In one transaction: a second try because of the second write would find the result of the first and call it known.
+    const isNew = await this.#write('publish a result', () => {
       const now = this.#clock.wallMs();
-      // Together: a second try because of the second write would find the result of the first and call it known.
-      return this.#database.transaction(() => {
-        const isNew = this.#table.publish(result.requestId, state, row, now + this.#ttlMs, now);
-        this.#expire(now);
-        return isNew;
-      });
+      const isNew = this.#table.publish(result.requestId, state, row, now + this.#ttlMs, now);
+      this.#expire(now);
+      return isNew;
     });
     if (isNew) {
-      this.#settle(result.requestId, row);
-      this.#wake.notify('results');
+      this.#resolve(result.requestId, record);
+      this.#wake.notifyOthers('results');
     }
     return isNew;
   }
@@ -143,7 +161,7 @@ export class LocalResults implements ResultStore {
 
   /** Deletes what expired, a batch at a time; the rest goes with later writes. */
   async expire(): Promise<void> {
-    await this.#attempt('delete expired results', () => this.#expire(this.#clock.wallMs()));
+    await this.#write('delete expired results', () => this.#expire(this.#clock.wallMs()));
   }
 
   /** Ends every wait with an error. Idempotent. */
@@ -152,6 +170,7 @@ export class LocalResults implements ResultStore {
     for (const waiters of [...this.#waiters.values()]) for (const waiter of [...waiters]) waiter.reject(error);
     this.#waiters.clear();
     this.#rest();
+    clearTimeout(this.#noting);
   }
 
   #join(jobId: string, waiter: Waiter): void {
@@ -220,10 +239,6 @@ export class LocalResults implements ResultStore {
     if (known !== undefined && 'result' in known) this.#resolve(jobId, known.result);
   }
 
-  #settle(jobId: string, row: ResultRow): void {
-    if (this.#waiters.has(jobId)) this.#resolve(jobId, unpackResult(row));
-  }
-
   #resolve(jobId: string, result: Encoded): void {
     for (const waiter of this.#waiters.get(jobId) ?? []) waiter.resolve(result);
   }
@@ -235,7 +250,11 @@ export class LocalResults implements ResultStore {
     this.#nextExpireAt = deleted === EXPIRE_BATCH ? now : now + EXPIRE_PAUSE_MS;
   }
 
-  async #attempt<T>(what: string, work: () => T): Promise<T> {
-    return await this.#database.attempt('NG_RESULT_STORE_FAILED', what, work);
+  #attempt<T>(what: string, work: () => T): Promise<T> {
+    return this.#database.attempt('NG_RESULT_STORE_FAILED', what, work);
+  }
+
+  #write<T>(what: string, work: () => T): Promise<T> {
+    return this.#database.write('NG_RESULT_STORE_FAILED', what, work);
   }
 }

@@ -200,7 +200,8 @@ function pending(jobId: string, dialect: Dialect): Record<string, unknown> {
 function traceparentOf(request: FastifyRequest): string {
   const given = header(request, 'traceparent');
   if (given !== undefined && /^00-(?!0{32})[0-9a-f]{32}-(?!0{16})[0-9a-f]{16}-[0-9a-f]{2}$/.test(given)) return given;
-  return `00-${randomBytes(16).toString('hex')}-${randomBytes(8).toString('hex')}-00`;
+  const ids = randomBytes(24).toString('hex');
+  return `00-${ids.slice(0, 32)}-${ids.slice(32)}-00`;
 }
 
 function header(request: FastifyRequest, name: string): string | undefined {

@@ -22,7 +22,8 @@ export async function withContainer<T>(
   const binding = JSON.stringify([runtime.name, owner, code.digest, memoryMb, cpus, network, ...alone]);
   const turn = parts.pool.serves(binding) ? undefined : parts.pacer.turn(binding, signal);
   if (turn) await aside(turn);
-  const returnMemory = await parts.memory.take(memoryMb, signal);
+  signal.throwIfAborted();
+  const returnMemory = parts.memory.takeNow(memoryMb) ?? (await parts.memory.take(memoryMb, signal));
   try {
     const limits = containerLimits(job, runtime, spec, parts.config, parts.processors);
     const { container, start, buildMs } = await parts.pool.acquire(

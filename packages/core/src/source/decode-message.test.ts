@@ -231,6 +231,24 @@ describe('a faulty field is named, with its value and the rule', () => {
   });
 });
 
+describe('the trace', () => {
+  const [own, beside] = ['a', 'b'].map((digit) => `00-${digit.repeat(32)}-${'c'.repeat(16)}-01`) as [string, string];
+  const decoded = (message: object, traceparent?: string) => {
+    const found = decodeMessage(JSON.stringify(message), { ...delivery, traceparent }, config);
+    return found.ok ? found.job.traceparent : found.error;
+  };
+
+  test('comes from the body, else from beside it', () => {
+    expect(decoded({ ...camel, traceparent: own }, beside)).toBe(own);
+    expect(decoded({ ...snake, traceparent: 'odd' }, beside)).toBe(beside);
+    expect(decoded(camel, beside)).toBe(beside);
+  });
+
+  test.each(['', 'odd', `00-${'0'.repeat(32)}-${'c'.repeat(16)}-01`, `${own}\n`])('%j is none', (traceparent) => {
+    expect(decoded({ ...camel, traceparent }, traceparent)).toBeUndefined();
+  });
+});
+
 describe('the input', () => {
   test('keeps __proto__, constructor and prototype as data', () => {
     const body =

@@ -4,7 +4,7 @@ import type { CoreConfig } from '../config/core-config.js';
 import { NanoGridError } from '../errors.js';
 import type { Dialect, Job } from '../job.js';
 import type { Delivery } from '../stores.js';
-import { invalidMessage, MessageFields, show } from './message-fields.js';
+import { invalidMessage, MessageFields, show, traceContext } from './message-fields.js';
 import { rawMember } from './raw-member.js';
 
 export type DecodedMessage =
@@ -61,7 +61,7 @@ const MAX_FIELD_NAME_LENGTH = 64;
  */
 export function decodeMessage(
   body: string,
-  delivery: Pick<Delivery, 'attempt' | 'lastAttempt' | 'sentAt'>,
+  delivery: Pick<Delivery, 'attempt' | 'lastAttempt' | 'sentAt' | 'traceparent'>,
   config: Pick<CoreConfig, 'job' | 'code'>,
 ): DecodedMessage {
   // What an answer to a faulty message can say, as far as it was read.
@@ -85,7 +85,7 @@ export function decodeMessage(
         : fields.count(names.timeout, 'milliseconds', config.job.maxTimeoutMs);
     const env = fields.environment('env');
     const tenant = fields.tenant('tenant');
-    const traceparent = fields.traceparent('traceparent');
+    const traceparent = fields.traceparent('traceparent') ?? traceContext(delivery.traceparent);
     const correlationId = fields.correlationId('correlationId');
     const input = fields.get(names.input) ?? null;
     const inputJson = inputText(body, names.input, config.job.maxInputBytes);

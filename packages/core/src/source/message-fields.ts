@@ -100,8 +100,7 @@ export class MessageFields {
 
   /** A trace's context; one that cannot be read means nothing, as the standard has it. */
   traceparent(name: string): string | undefined {
-    const value = this.get(name);
-    return typeof value === 'string' && TRACEPARENT.test(value) ? value : undefined;
+    return traceContext(this.get(name));
   }
 
   /** What others call a request; one that is no id of ours is left out: it is for the log only. */
@@ -153,4 +152,9 @@ export function show(value: unknown): string {
   }
   if (Array.isArray(value)) return 'a list';
   return typeof value === 'object' && value !== null ? 'an object' : String(value);
+}
+
+/** `value` where it is a trace's context. */
+export function traceContext(value: unknown): string | undefined {
+  return typeof value === 'string' && TRACEPARENT.test(value) ? value : undefined;
 }
