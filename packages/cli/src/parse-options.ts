@@ -34,6 +34,15 @@ export function amounts(minimum: number): (text: string) => readonly number[] {
   return (text) => text.split(',').map((part) => amount(minimum)(part.trim()));
 }
 
+/** A number above 0, fractions allowed, up to a day's seconds. */
+export function positiveNumber(text: string): number {
+  const value = Number(text);
+  if (!/^\d+(\.\d+)?$/.test(text) || value <= 0 || value > 86_400) {
+    throw new InvalidArgumentError('It must be a number above 0, up to 86400.');
+  }
+  return value;
+}
+
 /** `file.function`. */
 export function handlerName(text: string): string {
   if (!/^[^\s.][^\s]*\.[^\s.]+$/.test(text)) {

@@ -18,6 +18,7 @@ import { addRun } from './commands/run.js';
 import { teach } from './commands/shared.js';
 import { addStart } from './commands/start.js';
 import { addSubmit } from './commands/submit.js';
+import { addTop } from './commands/top.js';
 import { addTune } from './commands/tune.js';
 import type { Execute, GlobalOptions } from './invocation.js';
 
@@ -61,6 +62,7 @@ export function createProgram({ version, writeOut, writeErr, execute }: ProgramO
   addProfile(program, run);
   addKeys(program, run);
   addQueue(program, run);
+  addTop(program, run);
   addImages(program, run);
   addDoctor(program, run);
   addConfig(program, run);

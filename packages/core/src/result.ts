@@ -133,6 +133,8 @@ export interface JobResult {
   /** For streams beside the result; it is not published with it. */
   events?: readonly JobEvent[];
   pluginErrors?: PluginError[];
+  /** The trace that the job is part of, as W3C's Trace Context writes it: the message's, or of the job's own span where a plugin traces it. */
+  traceparent?: string;
   /** Which delivery of the message this was; 1 is the first. */
   attempt: number;
 }

@@ -19,6 +19,8 @@ export interface Delivery {
   readonly lastAttempt: boolean;
   /** Unix milliseconds, where the queue knows. */
   readonly sentAt: number | undefined;
+  /** The trace context that came beside the body, in an attribute for instance; a `traceparent` in the body goes first. */
+  readonly traceparent?: string | undefined;
   /** Keeps the message invisible for another `ms` from now. */
   extend(ms: number): Promise<void>;
   /** The job is done: the message is deleted. */

@@ -121,3 +121,11 @@ test('events for streams are in neither', () => {
     expect(encodeResult({ ...success, events }, dialect)).toEqual(encodeResult(success, dialect));
   }
 });
+
+test('the trace is there where the job is part of one', () => {
+  const traceparent = `00-${'a'.repeat(32)}-${'b'.repeat(16)}-01`;
+  for (const dialect of ['camel', 'snake'] as const) {
+    expect(encodeResult({ ...success, traceparent }, dialect)).toMatchObject({ traceparent });
+    expect(encodeResult(success, dialect)).not.toHaveProperty('traceparent');
+  }
+});

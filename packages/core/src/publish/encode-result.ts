@@ -31,6 +31,7 @@ function encodeSnake(result: Readonly<JobResult>): Record<string, unknown> {
     llm_usage: result.llmUsage === undefined ? null : snakeUsage(result.llmUsage),
     ...(result.llmCost === undefined ? {} : { llm_cost: snakeLlmCost(result.llmCost) }),
     ...(result.cost === undefined ? {} : { cost: snakeCost(result.cost) }),
+    ...(result.traceparent === undefined ? {} : { traceparent: result.traceparent }),
     attempt: result.attempt,
   };
 }

@@ -104,6 +104,16 @@ describe('the two dialects', () => {
     expect([job.input, inputJson]).toEqual([null, 'null']);
   });
 
+  test('the request and the trace that a job is part of, where they can be read', () => {
+    const traceparent = '00-4bf92f3577b34da6a3ce929d0e0e4736-00f067aa0ba902b7-01';
+    const { job, unknownFields } = accepted({ ...snake, traceparent, correlationId: 'req-1' });
+    expect(job).toMatchObject({ traceparent, correlationId: 'req-1' });
+    expect(unknownFields).toEqual([]);
+    const { job: other } = accepted({ ...camel, traceparent: 'x', correlationId: 'a b' });
+    expect(other).not.toHaveProperty('traceparent');
+    expect(other).not.toHaveProperty('correlationId');
+  });
+
   test('a field that is null counts as absent', () => {
     const nothing = { functionId: null, handler: null, s3Bucket: null, memoryMb: null, timeoutMs: null, input: null };
     expect(accepted({ ...camel, ...nothing, job_id: null }).job).toEqual(accepted(camel).job);
@@ -218,6 +228,24 @@ describe('a faulty field is named, with its value and the rule', () => {
     const decoded = refused({ ...camel, s3Bucket: 'secrets' });
     expect(decoded).toMatchObject({ id: 'r-1', error: { code: 'NG_BUCKET_NOT_ALLOWED' } });
     expect(decoded.error.message).toContain('"secrets"');
+  });
+});
+
+describe('the trace', () => {
+  const [own, beside] = ['a', 'b'].map((digit) => `00-${digit.repeat(32)}-${'c'.repeat(16)}-01`) as [string, string];
+  const decoded = (message: object, traceparent?: string) => {
+    const found = decodeMessage(JSON.stringify(message), { ...delivery, traceparent }, config);
+    return found.ok ? found.job.traceparent : found.error;
+  };
+
+  test('comes from the body, else from beside it', () => {
+    expect(decoded({ ...camel, traceparent: own }, beside)).toBe(own);
+    expect(decoded({ ...snake, traceparent: 'odd' }, beside)).toBe(beside);
+    expect(decoded(camel, beside)).toBe(beside);
+  });
+
+  test.each(['', 'odd', `00-${'0'.repeat(32)}-${'c'.repeat(16)}-01`, `${own}\n`])('%j is none', (traceparent) => {
+    expect(decoded({ ...camel, traceparent }, traceparent)).toBeUndefined();
   });
 });
 
