@@ -34,6 +34,9 @@ const BLOCKING_WAIT_MS = 10;
  */
 const CHECKPOINT_PAGES = 4_000;
 
+/** How long a write that nobody waits for may wait for another one to go with, in milliseconds. */
+const ALONG_MS = 2;
+
 /** How long a unit of work is tried again while other processes write, in milliseconds. */
 const BUSY_LIMIT_MS = 15_000;
 
@@ -100,6 +103,9 @@ export class LocalDatabase {
   #state: 'new' | 'open' | 'closed' = 'new';
   #inTransaction = false;
   #pending: PendingWrite[] = [];
+  /** Whether what is pending is written in this turn of the event loop already. */
+  #soon = false;
+  #later: NodeJS.Timeout | undefined;
 
   constructor(options: LocalDatabaseOptions) {
     this.path = options.path;
@@ -160,15 +166,32 @@ export class LocalDatabase {
    * common transaction fails, each is done again in one of its own, so that no one meets another's failure.
    */
   write<T>(code: ErrorCode, what: string, work: () => T): Promise<T> {
+    const written = this.#enqueue(code, what, work);
+    if (!this.#soon) setImmediate(() => this.#writeAll());
+    this.#soon = true;
+    return written;
+  }
+
+  /** The same for what nobody waits for: it goes with the next write, or by itself after a moment. */
+  writeAlong<T>(code: ErrorCode, what: string, work: () => T): Promise<T> {
+    const written = this.#enqueue(code, what, work);
+    if (!this.#soon) this.#later ??= setTimeout(() => this.#writeAll(), ALONG_MS);
+    return written;
+  }
+
+  #enqueue<T>(code: ErrorCode, what: string, work: () => T): Promise<T> {
     return new Promise<T>((resolve, reject) => {
-      const write = { code, what, work, resolve: resolve as PendingWrite['resolve'], reject };
-      if (this.#pending.push(write) === 1) setImmediate(() => this.#writeAll());
+      this.#pending.push({ code, what, work, resolve: resolve as PendingWrite['resolve'], reject });
     });
   }
 
   #writeAll(): void {
     const writes = this.#pending;
     this.#pending = [];
+    this.#soon = false;
+    clearTimeout(this.#later);
+    this.#later = undefined;
+    if (writes.length === 0) return;
     try {
       if (this.#state !== 'open') throw this.#notOpen('NG_INTERNAL', 'use the local database');
       const values = this.transaction(() => writes.map(({ work }) => work()));
@@ -205,7 +228,7 @@ export class LocalDatabase {
 
   /** Writes what waits. Idempotent. Later calls of `attempt` and `write` throw. */
   close(): void {
-    if (this.#pending.length > 0) this.#writeAll();
+    this.#writeAll();
     this.#state = 'closed';
     this.#connection?.close();
     this.#connection = undefined;

@@ -49,10 +49,14 @@ export type CodeCacheStats = ContentCacheStats;
 export class CodeCache {
   readonly #options: CodeCacheOptions;
   readonly #content: ContentCache;
+  /** How the limits and each runtime's ways of laying out are written in an origin. */
+  readonly #limits: readonly [string, number][];
+  readonly #layouts = new WeakMap<CodeRequest['runtime'], string>();
 
   private constructor(options: CodeCacheOptions, content: ContentCache) {
     this.#options = options;
     this.#content = content;
+    this.#limits = sorted(options.limits);
   }
 
   /** Opens the folder, sweeps what dead workers left and takes over their entries. Throws `NG_DISK_FAILED`. */
@@ -114,8 +118,9 @@ export class CodeCache {
   /** Name of one version of one object, laid out as one runtime wants it, and checked as this worker does. */
   #originOf(request: CodeRequest, version: string): string {
     const { bucket, key } = request.ref;
-    const layout = [sourceName(request), sourceExtensions(request)];
-    return JSON.stringify([bucket ?? null, key, version, ...layout, sorted(this.#options.limits)]);
+    const extensions = this.#layouts.get(request.runtime) ?? JSON.stringify([sourceExtensions(request), this.#limits]);
+    this.#layouts.set(request.runtime, extensions);
+    return `${JSON.stringify([bucket ?? null, key, version, sourceName(request)]).slice(0, -1)},${extensions.slice(1)}`;
   }
 
   #source() {
