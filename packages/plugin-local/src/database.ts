@@ -34,6 +34,9 @@ const CHECKPOINT_PAGES = 4_000;
 /** How long a unit of work is tried again while other processes write, in milliseconds. */
 const BUSY_LIMIT_MS = 15_000;
 
+/** What SQLite says of a disk that is full, broken or read-only. */
+const DISK_FAULTS = ['SQLITE_FULL', 'SQLITE_IOERR', 'SQLITE_READONLY', 'SQLITE_CANTOPEN'];
+
 /** Parameters and columns as they are bound and read; bytes are a BLOB. */
 export type SqlValue = string | number | Buffer | null;
 
@@ -87,6 +90,8 @@ export class LocalDatabase {
   #connection: Database.Database | undefined;
   #state: 'new' | 'open' | 'closed' = 'new';
   #inTransaction = false;
+  /** The disk took no write the last time. */
+  #refused = false;
 
   constructor(options: LocalDatabaseOptions) {
     this.path = options.path;
@@ -135,6 +140,7 @@ export class LocalDatabase {
         return work();
       } catch (error) {
         const busy = isSqlite(error, 'SQLITE_BUSY');
+        if (DISK_FAULTS.some((fault) => isSqlite(error, fault))) this.#refused = true;
         if (!busy || this.#clock.uptimeMs() - startedAt > BUSY_LIMIT_MS) throw describe(error, code, what, busy);
       }
       await sleep(1 + Math.random() * 8);
@@ -154,6 +160,7 @@ export class LocalDatabase {
     try {
       const value = work();
       connection.exec('COMMIT');
+      this.#refused = false;
       return value;
     } catch (error) {
       // A full disk makes SQLite roll back by itself; the first error is the one that says so.
@@ -162,6 +169,17 @@ export class LocalDatabase {
     } finally {
       this.#inTransaction = false;
     }
+  }
+
+  /** Throws `NG_QUEUE_FAILED` where the file cannot be read, or took no write the last time and takes none now. */
+  async check(): Promise<void> {
+    await this.attempt('NG_QUEUE_FAILED', 'read the local database', () => this.sql('SELECT 1').get());
+    if (!this.#refused) return;
+    await this.attempt('NG_QUEUE_FAILED', 'write to the local database', () =>
+      this.sql("INSERT INTO facts VALUES ('check', ?) ON CONFLICT (name) DO UPDATE SET value = excluded.value").run(
+        String(this.#clock.wallMs()),
+      ),
+    );
   }
 
   /** Idempotent. Later calls of `attempt` throw. */
