@@ -8,6 +8,8 @@ import { hostPython } from './lib/bare-process.mjs';
 import { BenchWorker, runtimesOf, shell } from './lib/bench-worker.mjs';
 import { DataPlane, dataPlaneSides } from './lib/data-plane.mjs';
 import { EngineBaselines } from './lib/engine-baselines.mjs';
+import { FEATURES, FeatureWorkers } from './lib/feature-worker.mjs';
+import { HttpFront, httpSides } from './lib/http-sides.mjs';
 import { KEPT_FUNCTIONS, languageBaselines, languageSides } from './lib/language-sides.mjs';
 import { loadLanguages } from './lib/languages.mjs';
 import { describeMachine } from './lib/machine.mjs';
@@ -15,6 +17,7 @@ import { measure } from './lib/measure.mjs';
 import { growthSamples, idleSamples } from './lib/once.mjs';
 import { makeResults, renderTable, rowsLeftOut, writeResults } from './lib/report.mjs';
 import { baselineSides, GREETING, HELLO, ownSides } from './lib/sides.mjs';
+import { expectEqual } from './lib/timed.mjs';
 
 /** A run that hangs ends by itself. */
 const DEADLINE_MS = 10 * 60_000;
@@ -33,6 +36,8 @@ export async function runBenchmarks({ rounds, interrupted, folder, say = console
   const engine = new EngineBaselines();
   let worker;
   let plane;
+  let front;
+  let features;
   try {
     const python = await hostPython();
     const machine = await describeMachine(engine.docker, python);
@@ -54,14 +59,23 @@ export async function runBenchmarks({ rounds, interrupted, folder, say = console
     plane = await DataPlane.start({ code: HELLO, signal });
     const { 'bare data plane': roundTrips, ...throughServices } = dataPlaneSides({ plane, greeting: GREETING });
     baselines['bare data plane'] = roundTrips;
+    front = await HttpFront.start({ signal });
+    const http = await httpSides({ front, worker, signal });
+    Object.assign(baselines, http.baselines);
+    features = await FeatureWorkers.start({ signal });
+    const check = (result) => expectEqual(result, GREETING);
+    const hello = { code: HELLO, input: { name: 'bench' }, check, signal };
+    baselines['script without features'] = await features.side({ ...hello, names: [] });
     const own = {
+      'script with features': await features.side({ ...hello, names: FEATURES }),
       ...(await ownSides({ worker, signal })),
       ...(await languageSides({ worker, languages, signal })),
       ...throughServices,
+      ...http.own,
     };
     const samples = await measure(alternate(own, baselines), { rounds, signal, say });
     // What a worker takes that does nothing, and what many functions change, each alone on the machine.
-    await Promise.all([engine.close(), worker.stop(), plane.stop()]);
+    await Promise.all([engine.close(), worker.stop(), plane.stop(), front.stop(), features.stop()]);
     worker = undefined;
     say('an idle worker');
     Object.assign(samples, await idleSamples({ signal }));
@@ -81,7 +95,7 @@ export async function runBenchmarks({ rounds, interrupted, folder, say = console
     return results.every(({ result }) => result.met !== false);
   } finally {
     say('removing containers');
-    await Promise.all([engine.close(), worker?.stop(), plane?.stop()]);
+    await Promise.all([engine.close(), worker?.stop(), plane?.stop(), front?.stop(), features?.stop()]);
   }
 }
 

@@ -84,15 +84,16 @@ async function runTest(root, { test, name }) {
   const reporters = ['--reporter=json', `--outputFile=${report}`];
   const end = await run(root, TEST_TIMEOUT_MS, PROGRAMS.vitest, 'run', test, ...filter, ...reporters);
   const { numPassedTests = 0, testResults = [] } = JSON.parse(readFileSync(report, 'utf8'));
-  const failed = testResults.flatMap(({ assertionResults }) =>
+  const failures = testResults.flatMap(({ assertionResults }) =>
     assertionResults.filter(({ status }) => status === 'failed'),
   );
   const setUp = testResults.find(({ status, message }) => status === 'failed' && message);
-  const first = failed[0]?.fullName ?? (setUp ? `set-up: ${setUp.message.split('\n')[0]}` : undefined);
+  const first = failures[0]?.fullName ?? (setUp ? `set-up: ${setUp.message.split('\n')[0]}` : undefined);
   const words = first ?? (end.hung ? 'did not end' : end.output.trim().split('\n').at(-1));
   // A program that does not compile without its guard shows nothing about the guard.
   const built = !/could not be built/.test(setUp?.message ?? '');
-  return { passed: end.ok && numPassedTests > 0, failed: !end.ok && built && (first !== undefined || end.hung), words };
+  const failed = !end.ok && built && (first !== undefined || end.hung);
+  return { passed: end.ok && numPassedTests > 0, failed, built, words };
 }
 
 /** Takes one guard out, runs its test, puts it back. Returns what failed, or why it is not proven. */
@@ -106,9 +107,9 @@ async function prove(copy, guard) {
     const { ok, output } = await build(copy);
     if (!ok) return { proven: false, words: `does not compile: ${output.trim().split('\n')[0]}` };
     await copy.noteSupervisor();
-    const { failed, words } = await runTest(copy.root, guard);
+    const { failed, built, words } = await runTest(copy.root, guard);
     // An image that cannot be built fails every test, and proves nothing.
-    if (/NG_IMAGE_FAILED/.test(words)) return { proven: false, words };
+    if (!built || /NG_IMAGE_FAILED/.test(words)) return { proven: false, words };
     return failed ? { proven: true, words } : { proven: false, words: 'the test passes without it' };
   } finally {
     writeFileSync(path, text);

@@ -1,12 +1,13 @@
-/** Our side: a whole worker on the embedded default, and a client beside it. Owns both, and their folder. */
+/** Our side: a whole worker on the embedded default, and a client in the same process, as a controller is. Owns both, and their folder. */
 
 import { mkdtemp, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
+import { Readable } from 'node:stream';
 import { buffer } from 'node:stream/consumers';
 import { setTimeout as sleep } from 'node:timers/promises';
-import { defineRuntime, loadConfig, Worker } from '@nanogrid/core';
-import { local, openLocal } from '@nanogrid/plugin-local';
+import { definePlugin, defineRuntime, loadConfig, Worker } from '@nanogrid/core';
+import { local } from '@nanogrid/plugin-local';
 import { python } from '@nanogrid/runtime-python';
 import { ZipFile } from 'yazl';
 
@@ -23,10 +24,20 @@ export function runtimesOf({ runtimes }) {
   return [python(), shell, ...Object.values(runtimes)];
 }
 
+/** A plugin that gives a client what the others provide. */
+const clientOf = (client) =>
+  definePlugin({
+    name: 'bench-client',
+    version: '0.0.0',
+    core: '*',
+    optionsSchema: { type: 'object', properties: {} },
+    apply: (host) => client.use((name) => host.service(name)),
+  });
+
 export class BenchWorker {
   #directory;
   #worker;
-  #client;
+  #services;
   #serial = 0;
 
   /**
@@ -45,13 +56,12 @@ export class BenchWorker {
           dataDir,
           workDir: join(bench.#directory, 'work'),
           runtimes: runtimesOf({ runtimes: {} }),
-          plugins: [local()],
+          plugins: [local(), clientOf(bench)()],
           ...settings,
         },
       });
       bench.#worker = new Worker({ loaded, ...(onProgress && { onProgress }), ...(log && { log }) });
       await bench.#worker.start(signal);
-      bench.#client = await openLocal({ directory: dataDir });
       return bench;
     } catch (error) {
       await bench.stop();
@@ -65,7 +75,9 @@ export class BenchWorker {
     for (const [name, content] of Object.entries(files)) archive.addBuffer(Buffer.from(content), name);
     archive.end();
     const key = `functions/f${++this.#serial}/code.zip`;
-    await this.#client.code.put({ bucket: undefined, key }, await buffer(archive.outputStream));
+    const bytes = await buffer(archive.outputStream);
+    const signal = new AbortController().signal;
+    await this.#services('codeUploads').put(key, Readable.from([bytes]), bytes.length, signal);
     return key;
   }
 
@@ -86,11 +98,16 @@ export class BenchWorker {
     const requestId = `bench-${++this.#serial}`;
     const body = { requestId, functionId: job.s3Key.split('/')[1], ...job };
     const begun = performance.now();
-    await this.#client.queue.send(JSON.stringify(body));
-    const result = await this.#client.results.wait(requestId, signal);
+    await this.#services('jobSink').send({ body: JSON.stringify(body), jobId: requestId, functionId: body.functionId });
+    const result = await this.#services('resultStore').wait(requestId, signal);
     const ms = performance.now() - begun;
     if (result === undefined) throw signal.reason;
     return { ms, result };
+  }
+
+  /** What the worker's plugins provide. */
+  use(services) {
+    this.#services = services;
   }
 
   status() {
@@ -108,7 +125,6 @@ export class BenchWorker {
   }
 
   async stop() {
-    await this.#client?.close();
     await this.#worker?.stop();
     await rm(this.#directory, { recursive: true, force: true });
   }

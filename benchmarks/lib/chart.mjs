@@ -1,6 +1,6 @@
 /** Draws the factors as bars on a logarithmic scale, with the targets as marks. Owns no state. */
 
-import { advantage } from './rows.mjs';
+import { advantage, wantedAdvantage } from './rows.mjs';
 
 const WIDTH = 900;
 const LEFT = 370;
@@ -12,7 +12,7 @@ const BAR = 18;
 /** @param {readonly import('./report.mjs').Result[]} results */
 export function drawChart(results, machine) {
   const factors = results.map(advantage);
-  const marks = results.flatMap(({ target }) => (target === null ? [] : [1 / target]));
+  const marks = results.map(wantedAdvantage).filter((mark) => mark !== null);
   const least = 10 ** Math.floor(Math.log10(Math.min(1, ...factors)));
   const most = Math.max(10, ...factors, ...marks) * 1.1;
   const x = (factor) => LEFT + ((WIDTH - LEFT - RIGHT) * Math.log(factor / least)) / Math.log(most / least);
@@ -23,13 +23,15 @@ export function drawChart(results, machine) {
       line(x(tick), TOP - 10, x(tick), height - 30, tick === 1 ? '#57606a' : '#d8dee4') +
       text(x(tick), height - 12, `${tick}x`, 'middle', '#57606a'),
   );
-  const bars = results.map(({ row, target, met }, index) => {
+  const bars = results.map((result, index) => {
+    const { row, met } = result;
     const y = TOP + index * STEP;
     const factor = factors[index];
     const from = Math.min(x(1), x(factor));
     const width = Math.abs(x(factor) - x(1));
     const colour = met === false ? '#bc4c00' : '#0969da';
-    const mark = target === null ? '' : line(x(1 / target), y - 3, x(1 / target), y + BAR + 3, '#1f2328', 2);
+    const wanted = wantedAdvantage(result);
+    const mark = wanted === null ? '' : line(x(wanted), y - 3, x(wanted), y + BAR + 3, '#1f2328', 2);
     return [
       text(LEFT - 10, y + 14, row, 'end', '#1f2328'),
       `<rect x="${n(from)}" y="${y}" width="${n(width)}" height="${BAR}" rx="2" fill="${colour}"/>`,

@@ -3,7 +3,7 @@
 import { mkdir, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { drawChart } from './chart.mjs';
-import { advantage, ROWS } from './rows.mjs';
+import { advantage, ROWS, wantedAdvantage } from './rows.mjs';
 import { round, summarize } from './statistics.mjs';
 
 /** @typedef {{ row: string, unit: string, value: number, baseline: number, ratio: number, target: number | null, met: boolean | null }} Result */
@@ -18,7 +18,8 @@ export function makeResults(samples) {
     const ownSummary = summarize(samples[own].values);
     const other = summarize(limit === undefined ? samples[baseline].values : [limit]);
     const ratio = round(ownSummary.median / other.median);
-    const met = target === null ? null : ratio <= target;
+    const wanted = wantedAdvantage({ unit, target });
+    const met = wanted === null ? null : advantage({ unit, ratio }) >= wanted;
     const result = { row, unit, value: ownSummary.median, baseline: other.median, ratio, target, met };
     return { result, own: ownSummary, other, phases: medianPhases(samples[own].phases) };
   });
@@ -50,7 +51,7 @@ export function renderTable(results) {
     `${show(other.p25)}-${show(other.p75)}`,
     show(other.p95),
     `${show(advantage(result))} x`,
-    result.target === null ? '' : `${show(1 / result.target)} x`,
+    result.target === null ? '' : `${show(wantedAdvantage(result))} x`,
     result.met === null ? '' : result.met ? 'met' : 'MISSED',
   ]);
   const widths = head.map((_, column) => Math.max(...[head, ...lines].map((line) => line[column].length)));

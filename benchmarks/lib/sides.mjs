@@ -156,8 +156,8 @@ export async function ownSides({ worker, signal }) {
   };
 }
 
-/** Jobs per second with eight in flight all the time. */
-async function throughput(jobs, run) {
+/** Jobs per second with so many in flight all the time. */
+export async function throughput(jobs, run, inFlight = IN_FLIGHT) {
   let left = jobs;
   const begun = performance.now();
   const line = async () => {
@@ -166,6 +166,6 @@ async function throughput(jobs, run) {
       await run();
     }
   };
-  await Promise.all(Array.from({ length: IN_FLIGHT }, line));
+  await Promise.all(Array.from({ length: inFlight }, line));
   return { value: (jobs / (performance.now() - begun)) * 1000 };
 }

@@ -1,8 +1,8 @@
-/** Advice on memory from real peaks, on real containers. */
+/** Advice on memory from real peaks, and limits that are applied, on real containers. */
 
 import { autotuner } from '@nanogrid/plugin-autotuner';
 import { python } from '@nanogrid/runtime-python';
-import { afterAll, beforeAll, expect, test } from 'vitest';
+import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { startTestWorker, type TestWorker } from '../support/test-worker.js';
 
 let worker: TestWorker;
@@ -47,5 +47,55 @@ test('a function that was killed needs more', async () => {
     optimizationTip:
       'Raise the memory limit from 64 MiB to 128 MiB: the function was killed for want of memory at 64 MiB.',
     tuning: { verdict: 'raise', recommendedMemoryMb: 128, killedAtMb: 64 },
+  });
+});
+
+describe('mode apply', () => {
+  let applying: TestWorker;
+
+  beforeAll(async () => {
+    applying = await startTestWorker({
+      runtimes: [python({ preload: [] })],
+      plugins: [autotuner({ mode: 'apply', minSamples: 5, ladder: [64, 128, 256, 512] })],
+    });
+    key = await applying.put({
+      'main.py': 'def handler(event, context):\n  hold = bytearray(event << 20)\n  return context.memory_limit_in_mb\n',
+    });
+  });
+
+  afterAll(async () => {
+    await applying?.close();
+  });
+
+  const job = (functionId: string, holdMb: number, memoryMb = 512) =>
+    applying.run(undefined, { key, handler: 'main.handler', functionId, memoryMb, input: holdMb });
+
+  test('the next jobs get what they need, and one that needs more is run again with its own limit', async () => {
+    for (let ran = 1; ran <= 5; ran++) {
+      expect(await job('tuned', 70)).toMatchObject({ result: 512, memoryMb: 512, tuning: { samples: ran } });
+    }
+    expect(await job('tuned', 70)).toMatchObject({
+      status: 'SUCCESS',
+      result: 128,
+      memoryMb: 128,
+      tuning: { verdict: 'lower', memoryMb: 512, appliedMemoryMb: 128 },
+    });
+    const hungry = await job('tuned', 150);
+    expect(hungry).toMatchObject({
+      status: 'SUCCESS',
+      result: 512,
+      memoryMb: 512,
+      attempt: 1,
+      tuning: { verdict: 'withdrawn', killedAtMb: 128, samplesSinceKill: 1 },
+      optimizationTip:
+        'The function gets its own 512 MiB of memory again: the function was killed for want of memory at 128 MiB.',
+    });
+    expect(hungry).not.toHaveProperty('errorCode');
+    for (let ran = 2; ran <= 4; ran++) {
+      expect(await job('tuned', 70)).toMatchObject({ result: 512, tuning: { samplesSinceKill: ran } });
+    }
+    // The fifth since is enough; 128 MiB do not hold the peak of 150.
+    expect(await job('tuned', 70)).toMatchObject({ result: 512, tuning: { verdict: 'lower' } });
+    expect(await job('tuned', 150)).toMatchObject({ status: 'SUCCESS', result: 256, memoryMb: 256 });
   });
 });

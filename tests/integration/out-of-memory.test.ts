@@ -3,7 +3,7 @@
 import { python as pythonRuntime } from '@nanogrid/runtime-python';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { python } from '../support/cost-jobs.js';
-import { NOT_OUT_OF_MEMORY, OOM_MEMORY_MB, OUT_OF_MEMORY } from '../support/oom-jobs.js';
+import { NOT_OUT_OF_MEMORY, OOM_MEMORY_MB, OUT_OF_MEMORY, TINY_PROGRAM } from '../support/oom-jobs.js';
 import { shell } from '../support/shell-runtime.js';
 import { startTestWorker, type TestWorker } from '../support/test-worker.js';
 
@@ -56,20 +56,8 @@ test('the next job after one that ran out of memory is served as ever', async ()
   expect(await worker.run(code, { runtime: 'shell', memoryMb })).toMatchObject({ status: 'SUCCESS', stdout: 'fine\n' });
 });
 
-/**
- * An ELF program without libraries that writes to its standard output until it is killed: as small as a process can
- * be, so that the kernel, once the program has taken back its offer to be the first, finds the supervisor larger.
- */
-const TINY = [
-  '7f454c4602010100000000000000000002003e0001000000780040000000000040000000000000000000000000000000',
-  '000000004000380001000000000000000100000005000000000000000000000000004000000000000000400000000000',
-  '920000000000000092000100000000000010000000000000',
-  // mov edi,1; mov rsi,0x400000; mov edx,65536; mov eax,1; syscall; jmp to the start
-  'bf0100000048c7c600004000ba00000100b8010000000f05ebe6',
-].join('');
-
 test('a job that makes the kernel choose the supervisor ran out of memory, once', async () => {
-  const source = `open F, ">", "/tmp/tiny"; print F pack("H*", "${TINY}"); close F; chmod 0755, "/tmp/tiny";
+  const source = `open F, ">", "/tmp/tiny"; print F pack("H*", "${TINY_PROGRAM}"); close F; chmod 0755, "/tmp/tiny";
 open S, ">", "/proc/self/oom_score_adj" or die; print S "0"; close S or die;
 open STDOUT, ">", "/dev/shm/x"; exec "/tmp/tiny"; die "not run: $!"`;
   const result = await worker.run({ 'main.sh': 'exec perl job.pl', 'job.pl': source }, { runtime: 'shell', memoryMb });

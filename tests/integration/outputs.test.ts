@@ -204,6 +204,13 @@ describe.each(['shell', 'python'] as const)('%s', (runtime) => {
     expect(errors).toEqual([]);
   });
 
+  test('a file that a process left behind cuts without end: it is read once that process is dead', async () => {
+    const { result, stored, errors } = await run('cut-on');
+    expect(result).toMatchObject({ status: 'SUCCESS', stdout: 'cutting\n' });
+    expect(errors).toEqual([]);
+    expect([0, 48 * MIB]).toContain(stored.get('file')?.length);
+  });
+
   test('12,800 swaps of files and folders with links, until the end: nothing foreign in four jobs', async () => {
     for (let round = 0; round < 4; round++) {
       const { result, stored } = await run('swap-race');

@@ -111,6 +111,9 @@ describe('the tarballs', () => {
     expect(filesOf('@nanogrid/runtime-node')).toEqual(
       expect.arrayContaining(['image/Dockerfile', 'shim/shim.cjs', 'shim/get-ready.cjs']),
     );
+    expect(filesOf('@nanogrid/plugin-prometheus')).toEqual(
+      expect.arrayContaining(['dashboards/nanogrid.json', 'alerts/nanogrid.yml']),
+    );
     const templates = ['runtime', 'plugin'].map((kind) => `templates/${kind}/src/index.ts`);
     expect(filesOf('nanogrid')).toEqual(expect.arrayContaining(['bin/nanogrid.js', ...templates]));
     const reference = ['shell/main.sh', 'python/main.py', 'node/index.js', 'cpp/main.cpp', 'go/main.go'].map(

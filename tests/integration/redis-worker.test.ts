@@ -1,10 +1,11 @@
 /** Whole workers that publish to a real Redis: a job whose message comes twice, and jobs while Redis is away. */
 
 import { join } from 'node:path';
-import { definePlugin, type Job, loadConfig, Worker } from '@nanogrid/core';
-import { type Local, openLocal } from '@nanogrid/plugin-local';
+import { type Job, loadConfig, Worker } from '@nanogrid/core';
+import { openLocal } from '@nanogrid/plugin-local';
 import { redis } from '@nanogrid/plugin-redis';
 import { afterAll, beforeAll, expect, onTestFinished, test } from 'vitest';
+import { queueTwins } from '../support/queue-twins.js';
 import { makeFolder } from '../support/redis-store.js';
 import { type RedisServer, startRedis } from '../support/services/redis-server.js';
 import { listenForResults, type ResultListener } from '../support/services/result-listener.js';
@@ -23,22 +24,6 @@ afterAll(async () => {
   await listener.close();
   await server.close();
 });
-
-/** The embedded queue and stores, without their store of results. */
-const twins = (local: Local) =>
-  definePlugin({
-    name: 'twins',
-    version: '0.1.0',
-    core: '*',
-    provides: ['source', 'codeStore', 'outputStore'],
-    optionsSchema: { type: 'object', additionalProperties: false, properties: {} },
-    apply(host) {
-      host.provide('source', local.queue);
-      host.provide('codeStore', local.code);
-      host.provide('outputStore', local.outputs);
-      host.lifecycle({ stop: () => local.close() });
-    },
-  })();
 
 /** `count` workers on one queue; what their jobs print is kept by job. */
 async function startFleet(count: number) {
@@ -61,7 +46,7 @@ async function startFleet(count: number) {
         workDir: join(directory, `work-${n}`),
         worker: { slots: 2 },
         runtimes: [shell],
-        plugins: [twins(local), redis({ host: server.host, port: server.port, commandTimeoutMs: 1_000 })],
+        plugins: [queueTwins(local), redis({ host: server.host, port: server.port, commandTimeoutMs: 1_000 })],
       },
     });
     const worker = new Worker({ loaded, onLog });

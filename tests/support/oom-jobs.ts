@@ -68,3 +68,15 @@ export const NOT_OUT_OF_MEMORY: readonly (readonly [...Case, errorCode: string |
   ],
   ['a full folder', 'shell', shell('dd if=/dev/zero of=/output/x bs=1M count=40 2>/dev/null; exit 3'), 'NG_EXIT_CODE'],
 ];
+
+/**
+ * An ELF program without libraries that writes to its standard output until it is killed, in hexadecimal: as small as a process can
+ * be, so that the kernel, once the program has taken back its offer to be the first, finds the supervisor larger.
+ */
+export const TINY_PROGRAM = [
+  '7f454c4602010100000000000000000002003e0001000000780040000000000040000000000000000000000000000000',
+  '000000004000380001000000000000000100000005000000000000000000000000004000000000000000400000000000',
+  '920000000000000092000100000000000010000000000000',
+  // mov edi,1; mov rsi,0x400000; mov edx,65536; mov eax,1; syscall; jmp to the start
+  'bf0100000048c7c600004000ba00000100b8010000000f05ebe6',
+].join('');

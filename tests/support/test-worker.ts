@@ -3,7 +3,7 @@
 import { mkdtemp, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { loadConfig, type Plugin, type Runtime, type Settings, Worker } from '@nanogrid/core';
+import { type Logger, loadConfig, type Plugin, type Runtime, type Settings, Worker } from '@nanogrid/core';
 import { type LocalPluginOptions, local, openLocal } from '@nanogrid/plugin-local';
 import { zip } from './zip.js';
 
@@ -37,6 +37,8 @@ export interface JobOptions {
   readonly functionId?: string;
   /** The function’s own variables. */
   readonly env?: Record<string, unknown>;
+  /** The trace that the job becomes part of. */
+  readonly traceparent?: string;
   /** Code that was put before, instead of `files`. */
   readonly key?: string;
 }
@@ -51,6 +53,8 @@ export interface TestWorkerOptions {
   readonly dataDir?: string;
   /** What plugins may take options from. Default: nothing. */
   readonly env?: Readonly<Record<string, string>>;
+  /** Default: nothing is logged. */
+  readonly log?: Logger;
 }
 
 /** Starts a worker; `await using` or `close()` stops it. */
@@ -68,7 +72,8 @@ export async function startTestWorker(options: TestWorkerOptions) {
       plugins: [local({ maxAttempts: 3, ...options.twins }), ...(options.plugins ?? [])],
     },
   });
-  const worker = new Worker({ loaded, ...(options.env === undefined ? {} : { env: options.env }) });
+  const { env, log } = options;
+  const worker = new Worker({ loaded, ...(env === undefined ? {} : { env }), ...(log === undefined ? {} : { log }) });
   const client = await openLocal({ directory: dataDir });
   try {
     await worker.start();

@@ -10,6 +10,8 @@ export interface JobRequest {
   readonly key: string;
   readonly input: unknown;
   readonly handler?: string | undefined;
+  /** The function's own variables. */
+  readonly env?: Readonly<Record<string, string>> | undefined;
   /** Milliseconds. */
   readonly timeoutMs?: number | undefined;
   /** MiB. */
@@ -26,8 +28,8 @@ export function newJobId(): string {
  * before anything is started or stored for it.
  */
 export function jobMessage(job: JobRequest, config: Pick<CoreConfig, 'job' | 'code'>): string {
-  const { id: requestId, functionId, runtime, key: s3Key, input, handler, timeoutMs, memoryMb } = job;
-  const body = JSON.stringify({ requestId, functionId, runtime, handler, s3Key, memoryMb, timeoutMs, input });
+  const { id: requestId, functionId, runtime, key: s3Key, input, handler, env, timeoutMs, memoryMb } = job;
+  const body = JSON.stringify({ requestId, functionId, runtime, handler, s3Key, env, memoryMb, timeoutMs, input });
   const decoded = decodeMessage(body, { attempt: 1, lastAttempt: true, sentAt: undefined }, config);
   if (!decoded.ok) throw decoded.error;
   return body;

@@ -28,6 +28,7 @@ describe('help', () => {
     expect(err).toBe('');
     for (const word of [
       'run',
+      'tune',
       'dev',
       'start',
       'deploy',
@@ -42,6 +43,7 @@ describe('help', () => {
       'result',
       'queue',
       'images',
+      'top',
       'doctor',
       'config',
       'create',
@@ -55,6 +57,7 @@ describe('help', () => {
 
   test.each([
     ['run'],
+    ['tune'],
     ['dev'],
     ['start'],
     ['deploy'],
@@ -75,6 +78,7 @@ describe('help', () => {
     ['queue', 'purge'],
     ['images', 'build'],
     ['images', 'ls'],
+    ['top'],
     ['doctor'],
     ['config', 'check'],
     ['config', 'print'],
@@ -123,6 +127,16 @@ describe('wrong usage exits with 2, one sentence and a hint:', () => {
     [['run', '.', '--input', '{'], 'The input is no JSON'],
     [['run', '.', '--input', '@gone.json'], 'The input file gone.json cannot be read'],
     [['run', '.', '--runtime', 'pyhton'], 'The runtime "pyhton" is unknown'],
+    [['tune', 'nowhere.py'], 'There is nothing at nowhere.py.'],
+    [['tune', '.', '--memory', '64,,128'], 'whole number'],
+    [['tune', '.', '--cpus', '0.5,fast'], 'a number from 0.01 on'],
+    [['tune', '.', '--cpus', '0'], 'a number from 0.01 on'],
+    [['tune', '.', '--price', '-1'], 'a number from 0 on'],
+    [['tune', '.', '--for', 'fun'], 'Allowed choices'],
+    [['tune', '.', '--input', '1', '--input-file', 'x'], 'The input is given twice.'],
+    [['tune', '.', '--input-file', 'gone.json'], 'The input file gone.json cannot be read'],
+    [['tune', '.', '--svg', 'gone/x.svg'], 'The chart cannot be written'],
+    [['tune', '.', '--cpus', '1', '--server', 'http://127.0.0.1:1'], 'cannot be chosen from here'],
     [['config', 'check', '--config', 'gone.json'], 'does not exist'],
     [['config', 'check', '--env', 'moon'], 'The environment "moon" is not in the configuration'],
   ])('%j', async (argv, sentence) => {

@@ -13,6 +13,36 @@ export function wholeNumber(minimum: number): (text: string) => number {
   };
 }
 
+/** A parser for numbers from `minimum` on. */
+export function amount(minimum: number): (text: string) => number {
+  return (text) => {
+    const value = Number(text);
+    if (!/^\d+(\.\d+)?(e-?\d+)?$/i.test(text) || !Number.isFinite(value) || value < minimum) {
+      throw new InvalidArgumentError(`It must be a number from ${minimum} on.`);
+    }
+    return value;
+  };
+}
+
+/** A parser for several whole numbers with commas between them. */
+export function wholeNumbers(minimum: number): (text: string) => readonly number[] {
+  return (text) => text.split(',').map((part) => wholeNumber(minimum)(part.trim()));
+}
+
+/** The same for numbers of any kind. */
+export function amounts(minimum: number): (text: string) => readonly number[] {
+  return (text) => text.split(',').map((part) => amount(minimum)(part.trim()));
+}
+
+/** A number above 0, fractions allowed, up to a day's seconds. */
+export function positiveNumber(text: string): number {
+  const value = Number(text);
+  if (!/^\d+(\.\d+)?$/.test(text) || value <= 0 || value > 86_400) {
+    throw new InvalidArgumentError('It must be a number above 0, up to 86400.');
+  }
+  return value;
+}
+
 /** `file.function`. */
 export function handlerName(text: string): string {
   if (!/^[^\s.][^\s]*\.[^\s.]+$/.test(text)) {

@@ -18,6 +18,8 @@ import { addRun } from './commands/run.js';
 import { teach } from './commands/shared.js';
 import { addStart } from './commands/start.js';
 import { addSubmit } from './commands/submit.js';
+import { addTop } from './commands/top.js';
+import { addTune } from './commands/tune.js';
 import type { Execute, GlobalOptions } from './invocation.js';
 
 export interface ProgramOptions {
@@ -48,6 +50,7 @@ export function createProgram({ version, writeOut, writeErr, execute }: ProgramO
     .exitOverride();
   const run: Execute = (work) => execute(program.opts<GlobalOptions>(), work);
   addRun(program, run);
+  addTune(program, run);
   addDev(program, run);
   addStart(program, run);
   addSubmit(program, run);
@@ -59,6 +62,7 @@ export function createProgram({ version, writeOut, writeErr, execute }: ProgramO
   addProfile(program, run);
   addKeys(program, run);
   addQueue(program, run);
+  addTop(program, run);
   addImages(program, run);
   addDoctor(program, run);
   addConfig(program, run);
@@ -67,6 +71,7 @@ export function createProgram({ version, writeOut, writeErr, execute }: ProgramO
     program,
     `
 nanogrid run hello.py --input '{"name": "Ada"}'
+nanogrid tune hello.py --memory 64,128,256
 nanogrid dev
 nanogrid deploy examples/functions/hello
 nanogrid invoke hello --input '{"name": "Ada"}'

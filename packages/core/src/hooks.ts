@@ -52,6 +52,17 @@ export interface ExecutionReport {
   /** True where the kernel killed a process of the job for want of memory. */
   readonly outOfMemory: boolean;
   readonly timedOut: boolean;
+  /** What leaves the worker because of the job: both streams as they are kept, the handler's value, the output files. */
+  readonly bytesOut: number;
+  /** The run before, where memory ran out in it and its `spec.retryMemoryMb` had the job run once more. */
+  readonly firstRun?: FirstRun;
+}
+
+/** A run that is not in the result: what it left, used and cost. */
+export interface FirstRun extends Pick<ExecutionReport, 'spec' | 'workFiles'> {
+  /** Wall time of the user's code, and CPU time of its processes, in milliseconds; 0 where the container was lost with it. */
+  readonly durationMs: number;
+  readonly cpuMs: number;
 }
 
 /** Further options of a tap of `onResult`. */

@@ -4,6 +4,7 @@ export type {
   ApiKeyScope,
   ApiKeySettings,
   ArchiveLimits,
+  CallbackSettings,
   CoreConfig,
   CpuShare,
   FunctionSettings,
@@ -20,8 +21,23 @@ export type { NanoGridConfig, PackageEntry, Settings } from './config/user-confi
 export { ERROR_CODES, type ErrorCode, type ErrorSide, NanoGridError, type NanoGridErrorOptions } from './errors.js';
 export type { ExecSpec, WorkFileRequest } from './exec/exec-spec.js';
 export { type CheckedArchive, checkArchive } from './extract/check-archive.js';
-export type { CodeUploads, FunctionRecord, FunctionRegistry, JobSink, SharedState } from './function-registry.js';
-export type { EarlyAnswer, ExecutionReport, ExtractedCode, ExtractedFile, Hooks, ResultTapOptions } from './hooks.js';
+export type {
+  CodeUploads,
+  FunctionRecord,
+  FunctionRegistry,
+  JobSink,
+  SharedState,
+  TokenBucket,
+} from './function-registry.js';
+export type {
+  EarlyAnswer,
+  ExecutionReport,
+  ExtractedCode,
+  ExtractedFile,
+  FirstRun,
+  Hooks,
+  ResultTapOptions,
+} from './hooks.js';
 export { createHooks } from './hooks.js';
 export type { EnsuredImage, EnsureImageOptions } from './images/ensure-image.js';
 export type { ImageProgress } from './images/image-progress.js';
@@ -30,6 +46,7 @@ export { type ImageStatus, ImageStore } from './images/image-store.js';
 export type { SupervisorVolume, SupervisorVolumeOptions } from './images/supervisor-volume.js';
 export type { CodeRef, Dialect, Job } from './job.js';
 export { type LogFn, type Logger, silentLogger } from './logger.js';
+export { AddressGuard } from './network/address-guard.js';
 export { NETWORK_GRANTS, type NetworkGrant } from './network/network-grant.js';
 export {
   definePlugin,
@@ -59,6 +76,8 @@ export { checkEngine } from './preflight/check-engine.js';
 export type { Finding } from './preflight/finding.js';
 export { encodeResult } from './publish/encode-result.js';
 export type {
+  JobCost,
+  JobEvent,
   JobResult,
   JobStatus,
   LlmCost,
@@ -87,6 +106,7 @@ export { requestCancellation } from './source/cancellations.js';
 export { type DecodedMessage, decodeMessage } from './source/decode-message.js';
 export { environmentFault } from './source/environment-fault.js';
 export { rawMember } from './source/raw-member.js';
+export type { Stage, StageEnd, StageListener } from './stage.js';
 export type {
   CodeStore,
   CodeVersion,

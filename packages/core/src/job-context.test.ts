@@ -3,6 +3,7 @@ import { expect, test } from 'vitest';
 import type { Job } from './job.js';
 import { JobContext } from './job-context.js';
 import type { Logger } from './logger.js';
+import type { StageEnd } from './stage.js';
 
 const job = (id: string, functionId?: string) => ({ id, functionId, runtime: 'shell', attempt: 1 }) as Job;
 
@@ -99,4 +100,35 @@ test('outside of a job it does nothing', () => {
   jobs.identify('a', 'b');
   jobs.log.error({ err: 1 }, 'alone');
   expect(lines).toEqual([{ level: 'error', err: 1, msg: 'alone' }]);
+});
+
+test('listeners are told of the end of each stage, outside of the job', () => {
+  const { jobs, lines, clock } = lab();
+  const ends: StageEnd[] = [];
+  jobs.onStageEnd((end) => {
+    ends.push(end);
+    jobs.log.info('told');
+  });
+  const a = job('a', 'f');
+  const before = Date.now();
+  clock.ms = 10;
+  jobs.run(() => {
+    jobs.accept(a, 12);
+    clock.ms = 12;
+    jobs.enter('fetch');
+    clock.ms = 17;
+    jobs.fail();
+    jobs.enter('settle');
+    jobs.leave('retry');
+  });
+  expect(ends.map(({ startedAt: _, ...end }) => end)).toEqual([
+    { job: a, stage: 'receive', durationMs: 2, outcome: 'done' },
+    { job: a, stage: 'fetch', durationMs: 5, outcome: 'failed' },
+    { job: a, stage: 'settle', durationMs: 0, outcome: 'retry' },
+  ]);
+  const [receive, fetch, settle] = ends.map(({ startedAt }) => startedAt) as [number, number, number];
+  expect([fetch - receive, settle - receive]).toEqual([2, 7]);
+  expect(receive).toBeGreaterThanOrEqual(before);
+  expect(ends.every(({ job: told }) => told === a)).toBe(true);
+  expect(lines.filter(({ msg }) => msg === 'told')).toEqual(Array(3).fill({ level: 'info', msg: 'told' }));
 });

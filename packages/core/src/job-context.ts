@@ -9,9 +9,7 @@
 import { AsyncLocalStorage } from 'node:async_hooks';
 import type { Job } from './job.js';
 import type { LogFn, Logger } from './logger.js';
-
-/** The stages of a job that have a line of their own at the level `debug`. */
-export type Stage = 'receive' | 'fetch' | 'build' | 'acquire' | 'exec' | 'collect' | 'publish' | 'settle';
+import type { Stage, StageListener } from './stage.js';
 
 const DONE = 'done';
 
@@ -19,11 +17,18 @@ const DONE = 'done';
 interface JobFields {
   jobId?: string;
   functionId?: string;
+  /** What the controller calls the request that caused the job. */
+  requestId?: string;
+  traceId?: string;
   stage: Stage;
 }
 
 interface JobRecord {
   readonly fields: JobFields;
+  /** Undefined until the message is known to be a valid job. */
+  job: Job | undefined;
+  /** Unix milliseconds when the monotonic clock was 0, as the job began. */
+  readonly epoch: number;
   /** When the stage began, in monotonic milliseconds. */
   since: number;
   /** What the stage's line will say. */
@@ -33,6 +38,7 @@ interface JobRecord {
 export class JobContext {
   readonly #storage = new AsyncLocalStorage<JobRecord | undefined>();
   readonly #now: () => number;
+  readonly #listeners: StageListener[] = [];
   /** Lines that are written through it carry the fields of the job that runs, where one does. */
   readonly log: Logger;
 
@@ -44,7 +50,9 @@ export class JobContext {
 
   /** Calls `work` for one delivery, of which no more is known yet. */
   run<T>(work: () => T): T {
-    return this.#storage.run({ fields: { stage: 'receive' }, since: this.#now(), outcome: DONE }, work);
+    const since = this.#now();
+    const fields: JobFields = { stage: 'receive' };
+    return this.#storage.run({ fields, job: undefined, epoch: Date.now() - since, since, outcome: DONE }, work);
   }
 
   /** Calls `work` for no job, though one may have caused it. */
@@ -60,9 +68,20 @@ export class JobContext {
     if (functionId !== undefined) fields.functionId = functionId;
   }
 
+  /** Calls `listener` as each stage of each job ends, outside of the job. It may not throw. */
+  onStageEnd(listener: StageListener): void {
+    this.#listeners.push(listener);
+  }
+
   /** The message is a valid job. `queueMs`: how long it waited. */
-  accept({ id, functionId, runtime, attempt }: Job, queueMs: number): void {
+  accept(job: Job, queueMs: number): void {
+    const { id, functionId, runtime, attempt, correlationId, traceparent } = job;
+    const record = this.#storage.getStore();
+    if (record !== undefined) record.job = job;
     this.identify(id, functionId);
+    const fields = record?.fields;
+    if (fields !== undefined && correlationId !== undefined) fields.requestId = correlationId;
+    if (fields !== undefined && traceparent !== undefined) fields.traceId = traceparent.slice(3, 35);
     this.log.info({ outcome: 'accepted', runtime, attempt, queueMs }, 'job accepted');
   }
 
@@ -87,13 +106,23 @@ export class JobContext {
     const record = this.#storage.getStore();
     if (record === undefined) return;
     const ms = Math.round((this.#now() - record.since) * 1000) / 1000;
-    this.log.debug({ outcome: outcome ?? record.outcome, ms }, 'stage ended');
+    const ended = outcome ?? record.outcome;
+    this.log.debug({ outcome: ended, ms }, 'stage ended');
+    if (this.#listeners.length > 0) this.#tell(record, ms, ended);
+  }
+
+  #tell({ job, fields: { stage }, epoch, since }: JobRecord, durationMs: number, outcome: string): void {
+    // What a listener starts, a timer for one, outlives the job.
+    this.outside(() => {
+      for (const listener of this.#listeners) listener({ job, stage, startedAt: epoch + since, durationMs, outcome });
+    });
   }
 
   #wrap(log: Logger): Logger {
     const writer =
       (level: 'trace' | 'debug' | 'info' | 'warn' | 'error'): LogFn =>
       (first: object | string, message?: string) => {
+        if (log.isLevelEnabled?.(level) === false) return;
         const fields = this.#storage.getStore()?.fields;
         if (typeof first === 'string') {
           if (fields === undefined) log[level](first);
@@ -111,6 +140,7 @@ export class JobContext {
       warn: writer('warn'),
       error: writer('error'),
       child: (bindings) => this.#wrap(log.child(bindings)),
+      isLevelEnabled: (level) => log.isLevelEnabled?.(level) ?? true,
     };
   }
 }

@@ -4,6 +4,7 @@
  */
 
 import type { CoreConfig, CpuShare, FunctionSettings } from './config/core-config.js';
+import type { ExecSpec } from './exec/exec-spec.js';
 import type { Job } from './job.js';
 import type { Runtime } from './runtime/runtime.js';
 
@@ -35,21 +36,21 @@ export function timeoutLimit(job: Job, config: Config): number {
   return job.timeoutMs ?? settingsOf(job, config).timeoutMs ?? config.job.timeoutMs;
 }
 
-/** `processors`: how many the engine has, more than which it cannot give. */
+/** What a job's container is given. `processors`: how many the engine has, more than which it cannot give. */
 export function containerLimits(
   job: Job,
   runtime: Runtime,
-  memoryMb: number,
+  { memoryMb, cpus }: Pick<ExecSpec, 'memoryMb' | 'cpus'>,
   config: Config,
   processors: number,
 ): ContainerLimits {
-  const { cpus = config.sandbox.cpus, pids, diskMb = config.sandbox.diskMb } = settingsOf(job, config);
-  return {
-    memoryMb,
-    cpus: Math.min(cpuShare(cpus, memoryMb), processors),
-    pids: pids ?? idlePids(runtime, config),
-    diskMb,
-  };
+  const { pids, diskMb = config.sandbox.diskMb } = settingsOf(job, config);
+  return { memoryMb, cpus: Math.min(cpus, processors), pids: pids ?? idlePids(runtime, config), diskMb };
+}
+
+/** The processors of a job with that much memory in MiB, however many the engine has. */
+export function cpuLimit(job: Job, memoryMb: number, config: Config): number {
+  return cpuShare(settingsOf(job, config).cpus ?? config.sandbox.cpus, memoryMb);
 }
 
 /** Processes of a container that serves nobody yet. */

@@ -26,8 +26,12 @@ export interface Job {
   readonly timeoutMs: number | undefined;
   /** The function's own environment variables, where the message has any. */
   readonly env?: Readonly<Record<string, string>> | undefined;
+  /** Whose function it is, where the message says: the owner of the controller's API key. `^[A-Za-z0-9][A-Za-z0-9._-]{0,127}$`. */
+  readonly tenant?: string | undefined;
   /** The trace that the job is part of, as W3C's Trace Context writes it, where the message has one. */
   readonly traceparent?: string | undefined;
+  /** What whoever sent the job calls the request that caused it, for the log; where the message says so. */
+  readonly correlationId?: string | undefined;
   /** Any JSON value; `null` where the message had none. */
   readonly input: unknown;
   /** 1 on the first delivery of the message. */

@@ -12,6 +12,8 @@ export interface Logger {
   warn: LogFn;
   error: LogFn;
   child(bindings: Record<string, unknown>): Logger;
+  /** Whether lines of a level are written: what nobody reads need not be put together. Default: all are. */
+  isLevelEnabled?(level: string): boolean;
 }
 
 const nothing: LogFn = () => {};

@@ -4,12 +4,11 @@ import { withProgram } from './build/with-program.js';
 import { collect } from './collect/collect.js';
 import { NanoGridError } from './errors.js';
 import { buildSpec, ignoresHandler } from './exec/build-spec.js';
-import { execute } from './exec/execute.js';
+import { executeWithRetry } from './exec/execute-with-retry.js';
 import type { VersionLook } from './extract/code-cache.js';
 import { memoryLimit } from './job-limits.js';
 import type { JobRun } from './job-run.js';
 import type { PipelineParts } from './pipeline-parts.js';
-import { withContainer } from './pool/with-container.js';
 import { earlyResult } from './publish/error-result.js';
 import { PhaseClock } from './publish/phase-clock.js';
 import { publishFailure, publishRejection, publishResult } from './publish/publish-result.js';
@@ -86,8 +85,7 @@ async function runJob(parts: PipelineParts, run: JobRun, look: VersionLook): Pro
     await hooks.afterExtract.promise(job, lease.code);
     const spec = await hooks.beforeExec.promise(buildSpec(run, lease.code, parts.config), job);
     return await withProgram(parts, run, lease.code, spec, (program) =>
-      withContainer(parts, run, program, spec, async (container) => {
-        const { result, report, outputs } = await execute(parts, run, container, spec);
+      executeWithRetry(parts, run, program, spec, async ({ result, report, outputs }) => {
         const enriched = await hooks.afterExec.promise(result, report, job);
         parts.jobs.enter('collect');
         return collect(enriched, outputs, clock);

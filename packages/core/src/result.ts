@@ -46,10 +46,39 @@ export interface LlmCost {
   unpricedModels?: string[];
 }
 
+/** What a job cost, by the prices that the operator configured, and what it would have cost elsewhere. */
+export interface JobCost {
+  /** ISO 4217, for instance `USD`. */
+  currency: string;
+  /** The sum of the amounts below but for `lambda`, to a trillionth. */
+  total: number;
+  request: number;
+  cpu: { seconds: number; cost: number };
+  /** The job's memory limit times the time it ran; a GB is 1,024 MiB. */
+  memory: { gbSeconds: number; cost: number };
+  out: { bytes: number; cost: number };
+  /** Beside `llmUsage`. */
+  tokens?: { total: number; cost: number };
+  /** What AWS Lambda would have charged for the invocation; without tokens and what leaves it. */
+  lambda: { architecture: 'x86_64' | 'arm64'; billedMs: number; memoryMb: number; gbSeconds: number; cost: number };
+}
+
 /** An output file or folder that could not be stored, and why. */
 export interface OutputError {
   readonly path: string;
   readonly reason: string;
+}
+
+/**
+ * What is appended to a stream together with the result, once per job id, by a store of results that keeps streams. It is
+ * no part of the published result.
+ */
+export interface JobEvent {
+  /** Name of the stream: letters, digits, `.`, `_`, `-`. */
+  readonly stream: string;
+  /** About as many entries are kept; the oldest go. */
+  readonly maxLength: number;
+  readonly fields: Readonly<Record<string, string>>;
 }
 
 /** A tap of a plugin that threw in `afterExec`; the job completes without it. */
@@ -100,7 +129,12 @@ export interface JobResult {
   llmUsage?: LlmUsage;
   /** Beside `llmUsage`, where prices are configured. */
   llmCost?: LlmCost;
+  cost?: JobCost;
+  /** For streams beside the result; it is not published with it. */
+  events?: readonly JobEvent[];
   pluginErrors?: PluginError[];
+  /** The trace that the job is part of, as W3C's Trace Context writes it: the message's, or of the job's own span where a plugin traces it. */
+  traceparent?: string;
   /** Which delivery of the message this was; 1 is the first. */
   attempt: number;
 }

@@ -19,6 +19,8 @@ export interface Delivery {
   readonly lastAttempt: boolean;
   /** Unix milliseconds, where the queue knows. */
   readonly sentAt: number | undefined;
+  /** The trace context that came beside the body, in an attribute for instance; a `traceparent` in the body goes first. */
+  readonly traceparent?: string | undefined;
   /** Keeps the message invisible for another `ms` from now. */
   extend(ms: number): Promise<void>;
   /** The job is done: the message is deleted. */
@@ -71,6 +73,8 @@ export interface CodeVersion {
 export interface CodeStore {
   /** The object's current version, without its bytes. */
   head(ref: CodeRef, signal: AbortSignal): Promise<CodeVersion>;
+  /** The same, told at once, by a store that waits for nothing: every job asks. Throws as `head` rejects. */
+  headNow?(ref: CodeRef): CodeVersion;
   /** The object's bytes; the version of what is actually returned. */
   open(ref: CodeRef, signal: AbortSignal): Promise<CodeVersion & { readonly body: Readable }>;
 }
@@ -108,6 +112,8 @@ export type JobStart =
 
 /** Where results are published to, once per id. */
 export interface ResultStore {
+  /** True where `publish` appends a result's `events` to their streams in the same step, or as safely. Default false. */
+  readonly keepsStreams?: boolean;
   /**
    * Asked before a job is run, so that a message that comes again is not run again. Where the store cannot tell now, the
    * answer is `run`: a job that may be run twice is better than one that waits, and its result is published once anyway.

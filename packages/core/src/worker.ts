@@ -131,6 +131,7 @@ export class Worker {
     const runtimeName = (asked: string) => runtimes.find(asked)?.runtime.name;
     const plugins = await createPluginHost({
       ...{ config, hooks, log, env, status, runtimeName },
+      onStageEnd: (listener) => this.#jobs.onStageEnd(listener),
       sources: loaded.sources,
       plugins: loaded.plugins,
     });

@@ -94,6 +94,7 @@ typedef struct {
   work_file_request_t work_files[MAX_WORK_FILES];
   size_t work_file_count;
   bool relay;
+  bool retried; /* where memory runs out it is run again */
   bool reuse, keep, fresh; /* reuse: KEEP was there, keep: and was not 0 */
 } run_request_t;
 

@@ -29,6 +29,7 @@ static bytes_t message; /* RUN, as the process gets it */
 static struct {
   bool running, over;
   bool pending; /* for the spare, which is not ready yet: no clock runs */
+  bool retried;
   bool keep, ended; /* its process is to be kept; that has said END */
   pid_t main_pid; /* -1 where the shim forked it, or it is the runner */
   int fds[STREAMS];
@@ -139,6 +140,7 @@ void job_start(const run_request_t *request) {
   job.cap[STREAM_RESULT] = request->max_result;
   job.output_caps = request->output_caps;
   job.keep = request->keep;
+  job.retried = request->retried;
   for (size_t i = 0; i < request->work_file_count; i++) {
     const work_file_request_t *file = &request->work_files[i];
     job.work_files[job.work_file_count++] = (work_file_t){string_of(file->path), file->max_bytes};
@@ -287,6 +289,11 @@ typedef struct {
   uint64_t began, killed, drained, metered, collected;
 } steps_t;
 
+/* Of processes of this job. A counter that cannot be read once must not look like 2^64 kills. */
+static uint64_t oom_kills(const memory_t *after) {
+  return after->oom_kills > job.before.oom_kills ? after->oom_kills - job.before.oom_kills : 0;
+}
+
 static void report(bool kept, uint64_t survivors, const steps_t *at, uint64_t cpu_us, const memory_t *after) {
   static bytes_t done;
   bytes_clear(&done);
@@ -303,9 +310,7 @@ static void report(bool kept, uint64_t survivors, const steps_t *at, uint64_t cp
   field_u64(&done, FIELD_COLLECT_US, at->collected - at->metered);
   field_u64(&done, FIELD_CPU_US, cpu_us);
   field_u64(&done, FIELD_MAX_RSS, job.max_rss);
-  /* A counter that cannot be read once must not look like 2^64 kills. */
-  uint64_t kills = after->oom_kills > job.before.oom_kills ? after->oom_kills - job.before.oom_kills : 0;
-  field_u64(&done, FIELD_OOM_KILLS, kills);
+  field_u64(&done, FIELD_OOM_KILLS, oom_kills(after));
   field_u64(&done, FIELD_SURVIVORS, survivors);
   for (int i = 0; i < STREAMS; i++) field_u64(&done, stream_total[i], job.total[i]);
   field_u64(&done, FIELD_MEMORY_START, job.before.usage);
@@ -356,7 +361,7 @@ bool job_finish_if_over(void) {
   at.metered = now_us();
   /* With a survivor about, its files could change while they are read. */
   if (survivors == 0) {
-    collect_outputs(&job.output_caps);
+    if (!job.retried || !oom_kills(&after)) collect_outputs(&job.output_caps);
     for (size_t i = 0; i < job.work_file_count; i++)
       collect_work_file(job.work_files[i].path, job.work_files[i].max_bytes);
   }

@@ -89,6 +89,7 @@ enum {
   /* RUN */
   FIELD_KEEP = 36,  /* a kept process may run it; 1: whoever runs it is kept. Without the field none is used */
   FIELD_FRESH = 37, /* a kept process is ended first */
+  FIELD_RETRIED = 38, /* where memory runs out it is run again: its outputs are not sent */
   /* DONE */
   FIELD_EXIT_CODE = 40,
   FIELD_SIGNAL = 41,

@@ -136,6 +136,7 @@ static bool decode_run(slice_t fields, run_request_t *out, problem_t *problem) {
         out->keep = field_number(value, problem) != 0;
         break;
       case FIELD_FRESH: out->fresh = field_number(value, problem) != 0; break;
+      case FIELD_RETRIED: out->retried = field_number(value, problem) != 0; break;
       default: refuse(problem, "unknown field %u of a job", tag);
     }
   /* Bounded, so that as microseconds they and their sum stay far from where numbers wrap. */

@@ -5,12 +5,14 @@ import { writeTip } from './write-tip.js';
 
 const MIB = 2 ** 20;
 const HOUR = 3_600_000;
+const NOTHING = { lowers: false, raises: false };
 const options: AdviceOptions = {
   ladder: [128, 256, 512, 1_024, 2_048],
   quantile: 0.99,
   headroom: 0.25,
   minHeadroomMb: 32,
   minSamples: 20,
+  minSamplesAfterKill: 0,
   minObservationMs: HOUR,
   pricePerGbSecond: 0.0000166667,
   currency: 'USD',
@@ -26,13 +28,13 @@ interface Jobs {
 function modelOf({ peakMb, count = 20, everyMs = 0, durationMs = 1_000 }: Jobs): FunctionModel {
   const model = new FunctionModel(1e12, 0);
   for (let job = 0; job < count; job++) {
-    model.add({ atMs: job * everyMs, durationMs, memoryMb: 1, killed: false, peakBytes: peakMb * MIB });
+    model.add({ atMs: job * everyMs, durationMs, killedAtMb: undefined, peakBytes: peakMb * MIB });
   }
   return model;
 }
 
 function kill(model: FunctionModel, memoryMb: number): FunctionModel {
-  model.add({ atMs: 0, durationMs: 1, memoryMb, killed: true, peakBytes: undefined });
+  model.add({ atMs: 0, durationMs: 1, killedAtMb: memoryMb, peakBytes: undefined });
   return model;
 }
 
@@ -52,7 +54,7 @@ describe('the recommended size', () => {
 
   test('holds the rare peak, too, though without head-room', () => {
     const model = modelOf({ peakMb: 50, count: 1_000 });
-    model.add({ atMs: 0, durationMs: 1, memoryMb: 1, killed: false, peakBytes: 500 * MIB });
+    model.add({ atMs: 0, durationMs: 1, killedAtMb: undefined, peakBytes: 500 * MIB });
     const advice = advise(model, 1_024, options);
     expect(advice).toMatchObject({ recommendedMemoryMb: 512, quantilePeakBytes: 50 * MIB, maxPeakBytes: 500 * MIB });
   });
@@ -79,7 +81,7 @@ describe('too few samples', () => {
       const advice = advise(model, 128, options);
       expect(advice).toMatchObject({ verdict: 'collecting', samples: 19, minSamples: 20 });
       expect(advice).not.toHaveProperty('recommendedMemoryMb');
-      expect(writeTip(advice, 'en')).toBeUndefined();
+      expect(writeTip(advice, 'en', NOTHING)).toBeUndefined();
     }
   });
 
@@ -110,7 +112,7 @@ describe('the opposite advice', () => {
     const hopeless = advise(kill(modelOf({ peakMb: 1 }), 2_048), 256, options);
     expect(hopeless.verdict).toBe('raise');
     expect(hopeless).not.toHaveProperty('recommendedMemoryMb');
-    expect(writeTip(hopeless, 'en')).toMatch(/no size above 2048 MiB is allowed: .* killed .* at 2048 MiB\.$/);
+    expect(writeTip(hopeless, 'en', NOTHING)).toMatch(/no size above 2048 MiB is allowed: .* killed .* at 2048 MiB\.$/);
   });
 });
 
@@ -130,7 +132,7 @@ describe('the saving', () => {
     const advice = advise(modelOf({ ...jobs, everyMs: 1 }), 1_024, options);
     expect(advice).toHaveProperty('savingPerMillionRuns');
     expect(advice).not.toHaveProperty('savingPerMonth');
-    expect(writeTip(advice, 'en')).toMatch(/saves about 25\.00 USD per million runs\.$/);
+    expect(writeTip(advice, 'en', NOTHING)).toMatch(/saves about 25\.00 USD per million runs\.$/);
   });
 });
 
@@ -162,12 +164,53 @@ describe('tips', () => {
       '2048 MiB보다 큰 크기는 허용되지 않으므로 함수의 메모리 사용량을 줄이세요: 함수가 최대 2040 MiB를 사용하여 여유가 10 % 미만입니다.',
     ],
   ])('$verdict to $recommendedMemoryMb', (advice, en, ko) => {
-    expect(writeTip(advice, 'en')).toBe(en);
-    expect(writeTip(advice, 'ko')).toBe(ko);
+    expect(writeTip(advice, 'en', NOTHING)).toBe(en);
+    expect(writeTip(advice, 'ko', NOTHING)).toBe(ko);
   });
 
   test('of a saving that is next to nothing still have a figure', () => {
     const small = advise(modelOf({ peakMb: 150, count: 25, durationMs: 1, everyMs: HOUR }), 512, options);
-    expect(writeTip(small, 'en')).toMatch(/saves about 0\.000003 USD a month\.$/);
+    expect(writeTip(small, 'en', NOTHING)).toMatch(/saves about 0\.000003 USD a month\.$/);
+  });
+});
+
+describe('after a kill, where limits are lowered without anybody', () => {
+  const applied = { ...options, minSamplesAfterKill: 5 };
+  const run = { atMs: 1, durationMs: 1, killedAtMb: undefined, peakBytes: 60 * MIB };
+
+  test('nothing is recommended until enough is known since, and then above the limit of the kill', () => {
+    const model = kill(modelOf({ peakMb: 60 }), 128);
+    for (let samples = 0; samples < 5; samples++) {
+      const advice = advise(model, 1_024, applied);
+      expect(advice).toMatchObject({ verdict: 'withdrawn', samplesSinceKill: samples, killedAtMb: 128 });
+      expect(advice).not.toHaveProperty('recommendedMemoryMb');
+      model.add(run);
+    }
+    expect(advise(model, 1_024, applied)).toMatchObject({ verdict: 'lower', recommendedMemoryMb: 256 });
+    kill(model, 256);
+    expect(advise(model, 1_024, applied)).toMatchObject({ verdict: 'withdrawn', samplesSinceKill: 0 });
+  });
+
+  test('nothing was withdrawn where nothing smaller would fit, and a kill at its own limit raises', () => {
+    expect(advise(kill(modelOf({ peakMb: 60 }), 128), 256, applied).verdict).toBe('keep');
+    expect(advise(kill(modelOf({ peakMb: 60 }), 256), 256, applied).verdict).toBe('raise');
+  });
+
+  test('the tips say what is done', () => {
+    const all = { lowers: true, raises: true };
+    const withdrawn = advise(kill(modelOf({ peakMb: 60 }), 128), 1_024, applied);
+    const raised = advise(kill(modelOf({ peakMb: 1 }), 128), 128, applied);
+    const lowered = advise(modelOf({ peakMb: 150, count: 1_440, everyMs: 60_000 }), 1_024, applied);
+    expect([withdrawn, raised, lowered].map((advice) => writeTip(advice, 'en', all))).toEqual([
+      'The function gets its own 1024 MiB of memory again: the function was killed for want of memory at 128 MiB.',
+      'The function now gets 256 MiB of memory instead of 128 MiB: the function was killed for want of memory at 128 MiB.',
+      'The function now gets 256 MiB of memory instead of 1024 MiB: it needs at most 150 MiB, by 1,440 runs, and this saves about 0.54 USD a month.',
+    ]);
+    expect([withdrawn, raised, lowered].map((advice) => writeTip(advice, 'ko', all))).toEqual([
+      '함수에 원래 한도인 1024 MiB 메모리가 다시 할당됩니다: 함수가 128 MiB 한도에서 메모리 부족으로 강제 종료되었습니다.',
+      '이제 함수에 128 MiB 대신 256 MiB 메모리가 할당됩니다: 함수가 128 MiB 한도에서 메모리 부족으로 강제 종료되었습니다.',
+      '이제 함수에 1024 MiB 대신 256 MiB 메모리가 할당됩니다: 실행 1,440회 기준으로 함수는 최대 150 MiB를 사용하며, 월 약 0.54 USD를 절약할 수 있습니다.',
+    ]);
+    expect(writeTip(raised, 'en', { lowers: true, raises: false })).toMatch(/^Raise the memory limit from 128 MiB/);
   });
 });

@@ -4,7 +4,7 @@ import type { FunctionModel } from './function-model.js';
 
 const MIB = 2 ** 20;
 /** Prices are for GB as AWS Lambda counts them, of 1,024 MiB. */
-const MIB_PER_GB = 1_024;
+export const MIB_PER_GB = 1_024;
 const MONTH_MS = 30 * 86_400_000;
 /** A function that leaves less of its limit free is near it. */
 const NEAR_LIMIT = 0.9;
@@ -17,14 +17,19 @@ export interface AdviceOptions {
   readonly headroom: number;
   readonly minHeadroomMb: number;
   readonly minSamples: number;
+  /** Jobs whose peaks it takes after a kill until a limit is lowered again. */
+  readonly minSamplesAfterKill: number;
   /** A rate of calls is told of a month only when it was seen for so long. */
   readonly minObservationMs: number;
   readonly pricePerGbSecond: number;
   readonly currency: string;
 }
 
-/** `collecting`: too little is known. `raise` without a recommendation: the ladder has no larger size. */
-export type Verdict = 'collecting' | 'keep' | 'lower' | 'raise';
+/**
+ * `collecting`: too little is known. `raise` without a recommendation: the ladder has no larger size. `withdrawn`: it was
+ * killed under a smaller limit than its own, and too little is known since.
+ */
+export type Verdict = 'collecting' | 'keep' | 'lower' | 'raise' | 'withdrawn';
 
 /** The numbers behind a tip, as `tuning` on a result has them. */
 export interface Advice {
@@ -40,6 +45,8 @@ export interface Advice {
   readonly maxPeakBytes: number;
   /** The largest limit under which the function was killed. */
   readonly killedAtMb?: number;
+  /** Of `withdrawn`: jobs whose peaks are known since it was killed; it takes `minSamples`, too. */
+  readonly samplesSinceKill?: number;
   readonly observedMs: number;
   readonly meanDurationMs: number;
   /** Of `lower`, at the mean duration. */
@@ -52,7 +59,7 @@ export interface Advice {
 }
 
 export function advise(model: FunctionModel, memoryMb: number, options: AdviceOptions): Advice {
-  const { quantile, minSamples } = options;
+  const { quantile, minSamples, minSamplesAfterKill } = options;
   const known = {
     memoryMb,
     samples: model.samples,
@@ -77,6 +84,10 @@ export function advise(model: FunctionModel, memoryMb: number, options: AdviceOp
     return { verdict: 'raise', ...known, recommendedMemoryMb: larger };
   }
   if (fitting === undefined || fitting >= memoryMb) return { verdict: 'keep', ...known };
+  const { samplesSinceKill } = model;
+  if (known.killedAtMb !== undefined && samplesSinceKill < minSamplesAfterKill) {
+    return { verdict: 'withdrawn', ...known, samplesSinceKill };
+  }
   const saved = saving(model, memoryMb - fitting, options);
   return { verdict: 'lower', ...known, recommendedMemoryMb: fitting, ...saved };
 }

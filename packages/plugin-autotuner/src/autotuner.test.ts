@@ -5,6 +5,7 @@ import {
   type CoreConfig,
   createGuardedHooks,
   createPluginHost,
+  type ExecSpec,
   type ExecutionReport,
   type ExtractedCode,
   type Job,
@@ -29,6 +30,23 @@ const success: JobResult = {
   memoryMb: 512,
   outputFiles: [],
   attempt: 1,
+};
+
+const ownSpec: ExecSpec = {
+  command: undefined,
+  entrypoint: 'main.py',
+  handler: 'main.handler',
+  env: {},
+  timeoutMs: 1_000,
+  graceMs: 100,
+  memoryMb: 512,
+  cpus: 0.5,
+  input: 'null',
+  maxStdoutBytes: 1,
+  maxStderrBytes: 1,
+  network: 'none',
+  reuse: 'container',
+  workFiles: [],
 };
 
 let dataDir: string;
@@ -73,9 +91,32 @@ async function start(options: AutotunerOptions = {}, role: 'worker' | 'client' =
     await hooks.afterExtract.promise(told, { digest } as ExtractedCode);
     return hooks.afterExec.promise({ ...success, ...changed }, { outOfMemory } as ExecutionReport, told);
   };
+  /** A job with a limit of its own that needs so much: what a worker makes of it. */
+  const apply = async (memoryMb: number, peakMb: number, functionId = 'f') => {
+    const told = { id: 'r', functionId, code: { bucket: undefined, key: 'k' } } as Job;
+    await hooks.afterExtract.promise(told, { digest: 'd' } as ExtractedCode);
+    const spec = await hooks.beforeExec.promise({ ...ownSpec, memoryMb }, told);
+    const isKilled = (limitMb: number) => peakMb > limitMb;
+    const { retryMemoryMb } = spec;
+    const isTwice = isKilled(spec.memoryMb) && retryMemoryMb !== undefined;
+    const limitMb = isTwice ? retryMemoryMb : spec.memoryMb;
+    const failed = isKilled(limitMb) ? { status: 'FAILED' as const } : {};
+    const report = {
+      outOfMemory: isKilled(limitMb),
+      ...(isTwice ? { firstRun: { spec, workFiles: new Map(), durationMs: 1, cpuMs: 1 } } : {}),
+    } as ExecutionReport;
+    const ran = { ...success, ...failed, memoryMb: limitMb, peakMemoryBytes: Math.min(peakMb, limitMb) * MIB };
+    return { spec, result: await hooks.afterExec.promise(ran, report, told) };
+  };
   return {
     warnings,
     run,
+    apply,
+    async applies(count: number, memoryMb: number, peakMb: number) {
+      for (let place = 1; place < count; place++) await apply(memoryMb, peakMb);
+      return apply(memoryMb, peakMb);
+    },
+    figures: () => Object.fromEntries((plugins?.figures() ?? []).map(({ name, value }) => [name, value])),
     async runs(count: number, changed?: Partial<JobResult>, job?: JobOptions) {
       for (let place = 1; place < count; place++) await run(changed, job);
       return run(changed, job);
@@ -146,8 +187,111 @@ describe('what a job tells', () => {
   });
 });
 
+describe('mode apply', () => {
+  const options = { mode: 'apply', pricePerGbSecond: 0.001 } as const;
+
+  test('is not the default: nothing is changed', async () => {
+    const { applies } = await start();
+    const { spec, result } = await applies(25, 512, 50);
+    expect(spec).toEqual(ownSpec);
+    expect(result.tuning).toMatchObject({ verdict: 'lower', mode: 'advise' });
+    expect(result.tuning).not.toHaveProperty('appliedMemoryMb');
+  });
+
+  test('gives the next jobs the recommended limit, with a second run at their own, and nothing else', async () => {
+    const { applies, apply, figures } = await start(options);
+    const last = await applies(20, 512, 50);
+    expect(last.spec).toEqual(ownSpec);
+    const { spec, result } = await apply(512, 50);
+    expect(spec).toEqual({ ...ownSpec, memoryMb: 128, retryMemoryMb: 512 });
+    expect(result).toMatchObject({
+      memoryMb: 128,
+      tuning: { verdict: 'lower', memoryMb: 512, recommendedMemoryMb: 128, appliedMemoryMb: 128, mode: 'apply' },
+      optimizationTip:
+        'The function now gets 128 MiB of memory instead of 512 MiB: it needs at most 50 MiB, by 21 runs, and this saves about 37.50 USD per million runs.',
+    });
+    expect(figures()).toMatchObject({ autotuner_applied_jobs_total: 1, autotuner_retried_jobs_total: 0 });
+    // 384 MiB for 0.1 s, once.
+    expect(figures().autotuner_saved_gb_seconds_total).toBeCloseTo(0.0375, 12);
+  });
+
+  test('applies nothing from too few jobs, and says how many there are', async () => {
+    const { applies } = await start(options);
+    const { spec, result } = await applies(19, 512, 50);
+    expect(spec).toEqual(ownSpec);
+    expect(result.tuning).toMatchObject({ verdict: 'collecting', samples: 19, minSamples: 20 });
+  });
+
+  test('is for each version of a function by itself', async () => {
+    const { applies, apply } = await start(options);
+    await applies(25, 512, 50);
+    expect((await apply(512, 50, 'g')).spec.memoryMb).toBe(512);
+    expect((await apply(512, 50)).spec.memoryMb).toBe(128);
+  });
+
+  test('takes back what memory ran out under, until as many jobs as ever say otherwise', async () => {
+    const { applies, apply, figures } = await start(options);
+    await applies(20, 512, 50);
+    const { spec, result } = await apply(512, 200);
+    expect(spec).toMatchObject({ memoryMb: 128, retryMemoryMb: 512 });
+    expect(result).toMatchObject({
+      status: 'SUCCESS',
+      memoryMb: 512,
+      tuning: { verdict: 'withdrawn', killedAtMb: 128, samplesSinceKill: 1, minSamples: 20, samples: 21 },
+      optimizationTip:
+        'The function gets its own 512 MiB of memory again: the function was killed for want of memory at 128 MiB.',
+    });
+    for (let job = 1; job < 20; job++) expect((await apply(512, 50)).spec).toEqual(ownSpec);
+    // Of the peaks 50 MiB were the most, 200 the largest: 128 would hold the first and not the second, and was too small.
+    expect((await apply(512, 50)).spec).toMatchObject({ memoryMb: 256, retryMemoryMb: 512 });
+    expect(figures()).toMatchObject({ autotuner_applied_jobs_total: 1, autotuner_retried_jobs_total: 1 });
+  });
+
+  test('a recommendation and its end are kept across restarts', async () => {
+    const first = await start(options);
+    await first.applies(20, 512, 50);
+    await first.stop();
+    const second = await start(options);
+    expect((await second.apply(512, 200)).spec.memoryMb).toBe(128);
+    await second.stop();
+    const third = await start(options);
+    expect((await third.apply(512, 50)).spec).toEqual(ownSpec);
+  });
+
+  test('gives a job more than its own limit only where it may', async () => {
+    const careful = await start(options);
+    expect((await careful.apply(128, 200)).result.status).toBe('FAILED');
+    const told = await careful.apply(128, 200);
+    expect(told.spec).toEqual({ ...ownSpec, memoryMb: 128 });
+    expect(told.result.optimizationTip).toMatch(/^Raise the memory limit from 128 MiB to 256 MiB/);
+    await careful.stop();
+    await rm(join(dataDir, 'autotuner.json'));
+    const bold = await start({ ...options, mayRaise: true });
+    await bold.apply(128, 200);
+    const { spec, result } = await bold.apply(128, 200);
+    expect(spec).toEqual({ ...ownSpec, memoryMb: 256 });
+    expect(result).toMatchObject({ status: 'SUCCESS', tuning: { appliedMemoryMb: 256, memoryMb: 128 } });
+  });
+
+  test('is no client’s', async () => {
+    const { apply } = await start(options, 'client');
+    expect((await apply(512, 50)).spec).toEqual(ownSpec);
+  });
+});
+
 describe('the file', () => {
-  const whole = { firstMs: 0, lastMs: 0, samples: 0, runs: 0, durationMs: 0, kills: 0, killedAtMb: 0, peaks: [] };
+  const whole = {
+    firstMs: 0,
+    lastMs: 0,
+    samples: 0,
+    runs: 0,
+    durationMs: 0,
+    kills: 0,
+    killedAtMb: 0,
+    killedMs: 0,
+    samplesSinceKill: 0,
+    peaks: [],
+  };
   const file = () => join(dataDir, 'autotuner.json');
 
   test('keeps what is known across a restart, and is alone in its folder', async () => {

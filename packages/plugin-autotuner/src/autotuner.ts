@@ -1,14 +1,17 @@
-/** The plugin `autotuner`: tells of each function how much memory it needs. Owns the versions of jobs under way. */
+/** The plugin `autotuner`: tells of each function how much memory it needs, or gives it that. Owns what it knows of jobs under way, and its counts. */
 
 import { join } from 'node:path';
-import { definePlugin, type Job, NanoGridError } from '@nanogrid/core';
-import { type AdviceOptions, advise } from './advise.js';
+import { definePlugin, type ExecutionReport, type Job, type JobResult, NanoGridError } from '@nanogrid/core';
+import { type AdviceOptions, advise, MIB_PER_GB } from './advise.js';
+import type { Run } from './function-model.js';
 import { type Knowledge, Models } from './models.js';
 import { SharedModels } from './shared-models.js';
 import { LOCALES, writeTip } from './write-tip.js';
 
 /** What AWS Lambda takes for a GB-second, in USD, by architecture (its first tier, in most regions). */
 const LAMBDA_USD = { x86: 0.0000166667, arm: 0.0000133334 } as const;
+/** What becomes of a recommendation. */
+const MODES = ['advise', 'apply'] as const;
 /** In the worker's data folder. */
 const FILE = 'autotuner.json';
 
@@ -25,6 +28,16 @@ export const autotuner = definePlugin({
     type: 'object',
     additionalProperties: false,
     properties: {
+      mode: {
+        enum: MODES,
+        default: 'advise',
+        description: '`advise` changes nothing; `apply` gives the next jobs the recommended size.',
+      },
+      mayRaise: {
+        type: 'boolean',
+        default: false,
+        description: 'Whether `apply` may give a job more than its own limit, up to `job.maxMemoryMb`.',
+      },
       ladder: {
         type: 'array',
         minItems: 1,
@@ -102,6 +115,8 @@ export const autotuner = definePlugin({
   },
   apply(host, options) {
     const { halfLifeMs, maxFunctions, saveEveryMs, locale, quantile, headroom, minHeadroomMb, currency } = options;
+    const { mode, minSamples } = options;
+    const applies = { lowers: mode === 'apply', raises: mode === 'apply' && options.mayRaise };
     const kept = { maxFunctions, halfLifeMs, saveEveryMs, log: host.log };
     let models: Knowledge | undefined;
     const advice: AdviceOptions = {
@@ -109,32 +124,46 @@ export const autotuner = definePlugin({
       quantile,
       headroom,
       minHeadroomMb,
-      minSamples: options.minSamples,
+      minSamples,
+      minSamplesAfterKill: applies.lowers ? minSamples : 0,
       minObservationMs: options.minObservationMs,
       pricePerGbSecond: options.pricePerGbSecond ?? LAMBDA_USD[process.arch.startsWith('arm') ? 'arm' : 'x86'],
       currency,
     };
-    /** A job's version is known when its code is, and needed when it ran. */
-    const digests = new WeakMap<Job, string>();
+    const under = new WeakMap<Job, UnderWay>();
+    const counts = { applied: 0, retried: 0, savedGbSeconds: 0 };
 
-    host.hooks.afterExtract.tap('note', (job, { digest }) => void digests.set(job, digest));
-    host.hooks.afterExec.tapPromise('advise', async (result, { outOfMemory }, job) => {
-      if (models === undefined) return result;
-      const { status, durationMs, memoryMb, runtime, peakMemoryBytes, peakMemorySource } = result;
+    host.hooks.afterExtract.tap('note', (job, { digest }) => {
       const owner = job.functionId ?? `${job.code.bucket ?? ''}/${job.code.key}`;
-      const key = JSON.stringify([runtime, owner, digests.get(job) ?? '']);
-      // A job that failed may have ended before it took what it needs. What a kept process holds counts: the limit is for
-      // it, too. The memory of the largest process alone says too little.
-      const measured = peakMemorySource === 'cgroup' || peakMemorySource === 'cgroup-kept';
-      const telling = status === 'SUCCESS' && measured;
-      const peakBytes = telling ? peakMemoryBytes : undefined;
-      const run = { atMs: Date.now(), durationMs, memoryMb, killed: outOfMemory, peakBytes };
-      const model = await models.add(key, run);
-      const tuning = advise(model, memoryMb, advice);
-      const optimizationTip = writeTip(tuning, locale);
+      const runtime = host.runtimeName(job.runtime) ?? job.runtime;
+      under.set(job, { key: JSON.stringify([runtime, owner, digest]), ownMemoryMb: undefined });
+    });
+    host.hooks.beforeExec.tapPromise('apply', async (spec, job) => {
+      const known = under.get(job);
+      if (!applies.lowers || known === undefined) return spec;
+      const { memoryMb } = spec;
+      known.ownMemoryMb = memoryMb;
+      const model = await models?.find(known.key);
+      if (model === undefined) return spec;
+      const { verdict, recommendedMemoryMb } = advise(model, memoryMb, advice);
+      if (recommendedMemoryMb === undefined) return spec;
+      if (verdict === 'raise') return applies.raises ? { ...spec, memoryMb: recommendedMemoryMb } : spec;
+      return { ...spec, memoryMb: recommendedMemoryMb, retryMemoryMb: spec.retryMemoryMb ?? memoryMb };
+    });
+    host.hooks.afterExec.tapPromise('advise', async (result, report, job) => {
+      const { key, ownMemoryMb = result.memoryMb } = under.get(job) ?? {};
+      if (models === undefined || key === undefined) return result;
+      const { memoryMb, durationMs } = result;
+      const model = await models.add(key, runOf(result, report, Date.now()));
+      const tuning = advise(model, ownMemoryMb, advice);
+      const isOther = memoryMb !== ownMemoryMb;
+      counts.applied += isOther ? 1 : 0;
+      counts.retried += report.firstRun === undefined ? 0 : 1;
+      counts.savedGbSeconds += (Math.max(0, ownMemoryMb - memoryMb) / MIB_PER_GB) * (durationMs / 1_000);
+      const optimizationTip = writeTip(tuning, locale, applies);
       return {
         ...result,
-        tuning: { ...result.tuning, ...tuning },
+        tuning: { ...result.tuning, ...tuning, mode, ...(isOther ? { appliedMemoryMb: memoryMb } : {}) },
         ...(optimizationTip === undefined ? {} : { optimizationTip }),
       };
     });
@@ -144,6 +173,19 @@ export const autotuner = definePlugin({
       help: 'Versions of functions whose memory is known.',
       value: () => models?.size ?? 0,
     });
+    const counter = (name: string, help: string, value: () => number) =>
+      host.metric({ name, kind: 'counter', help, value });
+    counter('autotuner_applied_jobs_total', 'Jobs that ran with another limit than their own.', () => counts.applied);
+    counter(
+      'autotuner_retried_jobs_total',
+      'Jobs that ran out of memory under a smaller limit, and ran once more with their own.',
+      () => counts.retried,
+    );
+    counter(
+      'autotuner_saved_gb_seconds_total',
+      'What smaller limits saved: 1,024 MiB less for a second is one.',
+      () => counts.savedGbSeconds,
+    );
     // A client runs nothing, and the file has one writer.
     if (host.role !== 'worker') return;
     host.lifecycle({
@@ -159,6 +201,24 @@ export const autotuner = definePlugin({
     });
   },
 });
+
+/** A job's version is known when its code is, and needed when it ran. */
+interface UnderWay {
+  readonly key: string;
+  /** The limit that it had before this plugin looked at it, in MiB. */
+  ownMemoryMb: number | undefined;
+}
+
+/** What a job tells of its function. */
+function runOf(result: JobResult, { outOfMemory, firstRun }: ExecutionReport, atMs: number): Run {
+  const { status, durationMs, memoryMb, peakMemoryBytes, peakMemorySource } = result;
+  // A job that failed may have ended before it took what it needs. What a kept process holds counts: the limit is for
+  // it, too. The memory of the largest process alone says too little.
+  const measured = peakMemorySource === 'cgroup' || peakMemorySource === 'cgroup-kept';
+  const telling = status === 'SUCCESS' && measured && !outOfMemory;
+  const killedAtMb = outOfMemory ? memoryMb : firstRun?.spec.memoryMb;
+  return { atMs, durationMs, killedAtMb, peakBytes: telling ? peakMemoryBytes : undefined };
+}
 
 /** From small to large. Throws `NG_CONFIG_INVALID` where none is left. */
 function allowedSizes(ladder: readonly number[], maxMemoryMb: number): number[] {

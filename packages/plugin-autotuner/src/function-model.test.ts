@@ -3,7 +3,7 @@ import { FunctionModel } from './function-model.js';
 
 const MIB = 2 ** 20;
 const DAY = 86_400_000;
-const run = { atMs: 0, durationMs: 100, memoryMb: 1_024, killed: false, peakBytes: 100 * MIB };
+const run = { atMs: 0, durationMs: 100, killedAtMb: undefined, peakBytes: 100 * MIB };
 
 function modelOf(peaksMb: readonly number[], halfLifeMs = 7 * DAY) {
   const model = new FunctionModel(halfLifeMs, 0);
@@ -82,27 +82,57 @@ test('a clock that was set back makes no peak heavier', () => {
 });
 
 describe('a kill', () => {
-  const killed = { ...run, killed: true, memoryMb: 256 };
+  const killed = { ...run, killedAtMb: 256, peakBytes: undefined };
 
   test('is remembered with its limit, tells no peak, and is forgotten in the end', () => {
     const model = modelOf([], DAY);
     expect(model.killedAtMb).toBeUndefined();
     model.add(killed);
-    model.add({ ...killed, memoryMb: 128 });
+    model.add({ ...killed, killedAtMb: 128 });
     expect(model.killedAtMb).toBe(256);
     expect(model.samples).toBe(0);
     model.add({ ...run, atMs: 3 * DAY });
     expect(model.killedAtMb).toBe(256);
     model.add({ ...run, atMs: 10 * DAY });
     expect(model.killedAtMb).toBeUndefined();
-    model.add({ ...killed, atMs: 10 * DAY, memoryMb: 128 });
+    model.add({ ...killed, atMs: 10 * DAY, killedAtMb: 128 });
     expect(model.killedAtMb).toBe(128);
+  });
+});
+
+describe('samples since the last kill', () => {
+  const killed = { ...run, killedAtMb: 256, peakBytes: undefined };
+
+  test('are counted from it, and all where there was none', () => {
+    const model = modelOf([1, 2]);
+    expect(model.samplesSinceKill).toBe(2);
+    model.add({ ...killed, atMs: 5 });
+    expect(model.samplesSinceKill).toBe(0);
+    // A job that was killed under one limit and ran well with another tells of both.
+    model.add({ ...run, atMs: 6, killedAtMb: 128 });
+    expect([model.samplesSinceKill, model.samples]).toEqual([1, 3]);
+  });
+
+  test('of two parts are those that are surely younger', () => {
+    const data = (from: number, kills: readonly number[], samples: number) => {
+      const model = new FunctionModel(DAY, from);
+      for (const atMs of kills) model.add({ ...killed, atMs });
+      for (let sample = 0; sample < samples; sample++) model.add({ ...run, atMs: from + 100 });
+      return model.data;
+    };
+    const merged = (...parts: [ReturnType<typeof data>, ReturnType<typeof data>]) =>
+      FunctionModel.merge(DAY, ...parts).samplesSinceKill;
+    expect(merged(data(0, [], 3), data(0, [], 4))).toBe(7);
+    expect(merged(data(0, [10], 3), data(20, [], 4))).toBe(7);
+    expect(merged(data(0, [10], 3), data(5, [], 4))).toBe(3);
+    expect(merged(data(0, [10], 3), data(5, [20], 4))).toBe(4);
+    expect(merged(data(30, [40], 0), data(0, [10], 9))).toBe(0);
   });
 });
 
 test('what is stored is the model', () => {
   const model = modelOf([10, 20, 4_000]);
-  model.add({ ...run, killed: true });
+  model.add({ ...run, killedAtMb: 1_024 });
   const again = new FunctionModel(7 * DAY, JSON.parse(JSON.stringify(model.data)));
   for (const each of [model, again]) each.add({ ...run, atMs: DAY });
   expect(again.data).toEqual(model.data);

@@ -10,10 +10,8 @@ export interface Run {
   /** Unix milliseconds. */
   readonly atMs: number;
   readonly durationMs: number;
-  /** In MiB. */
-  readonly memoryMb: number;
-  /** Whether the kernel killed a process of it for want of memory. */
-  readonly killed: boolean;
+  /** The limit in MiB under which the kernel killed a process of it for want of memory; undefined where it did not. */
+  readonly killedAtMb: number | undefined;
   /** Undefined where the job tells nothing of what the function needs. */
   readonly peakBytes: number | undefined;
 }
@@ -27,8 +25,26 @@ export interface ModelData {
   readonly durationMs: number;
   readonly kills: number;
   readonly killedAtMb: number;
+  /** When the last kill was; 0 where there was none. */
+  readonly killedMs: number;
+  /** Jobs whose peaks were added since then, or ever. */
+  readonly samplesSinceKill: number;
   readonly peaks: readonly BucketData[];
 }
+
+/** A model that nothing is known for. */
+const NOTHING: ModelData = {
+  firstMs: 0,
+  lastMs: 0,
+  samples: 0,
+  runs: 0,
+  durationMs: 0,
+  kills: 0,
+  killedAtMb: 0,
+  killedMs: 0,
+  samplesSinceKill: 0,
+  peaks: [],
+};
 
 export class FunctionModel {
   readonly #halfLifeMs: number;
@@ -41,12 +57,13 @@ export class FunctionModel {
   #durationMs: number;
   #kills: number;
   #killedAtMb: number;
+  #killedMs: number;
+  #samplesSinceKill: number;
   readonly #peaks: PeakHistogram;
 
   /** `found` is what was stored, or the time of the first job. */
   constructor(halfLifeMs: number, found: ModelData | number) {
-    const start = { firstMs: 0, lastMs: 0, samples: 0, runs: 0, durationMs: 0, kills: 0, killedAtMb: 0, peaks: [] };
-    const data: ModelData = typeof found === 'number' ? { ...start, firstMs: found, lastMs: found } : found;
+    const data: ModelData = typeof found === 'number' ? { ...NOTHING, firstMs: found, lastMs: found } : found;
     this.#halfLifeMs = halfLifeMs;
     this.#firstMs = data.firstMs;
     this.#lastMs = data.lastMs;
@@ -55,6 +72,8 @@ export class FunctionModel {
     this.#durationMs = data.durationMs;
     this.#kills = data.kills;
     this.#killedAtMb = data.killedAtMb;
+    this.#killedMs = data.killedMs;
+    this.#samplesSinceKill = data.samplesSinceKill;
     this.#peaks = PeakHistogram.from(data.peaks);
   }
 
@@ -72,19 +91,24 @@ export class FunctionModel {
       durationMs: a.durationMs + b.durationMs,
       kills: a.kills + b.kills,
       killedAtMb: Math.max(a.killedAtMb, b.killedAtMb),
+      ...sinceKill(a, b),
       peaks: [...a.peaks, ...b.peaks],
     });
   }
 
-  add({ atMs, durationMs, memoryMb, killed, peakBytes }: Run): void {
+  add({ atMs, durationMs, killedAtMb, peakBytes }: Run): void {
     this.#age(atMs);
     this.#runs++;
     this.#durationMs += durationMs;
-    if (killed) {
+    if (killedAtMb !== undefined) {
       this.#kills++;
-      this.#killedAtMb = Math.max(this.#killedAtMb, memoryMb);
-    } else if (peakBytes !== undefined) {
+      this.#killedAtMb = Math.max(this.#killedAtMb, killedAtMb);
+      this.#killedMs = Math.max(this.#killedMs, atMs);
+      this.#samplesSinceKill = 0;
+    }
+    if (peakBytes !== undefined) {
       this.#samples++;
+      this.#samplesSinceKill++;
       this.#peaks.add(peakBytes);
     }
   }
@@ -100,6 +124,11 @@ export class FunctionModel {
   /** The largest limit under which it was killed, in MiB; undefined where it was not, or long ago. */
   get killedAtMb(): number | undefined {
     return this.#kills < FORGOTTEN ? undefined : this.#killedAtMb;
+  }
+
+  /** Jobs whose peaks were added since it was last killed; all where it never was. */
+  get samplesSinceKill(): number {
+    return this.#samplesSinceKill;
   }
 
   /** In milliseconds. */
@@ -133,6 +162,8 @@ export class FunctionModel {
       durationMs: this.#durationMs,
       kills: this.#kills,
       killedAtMb: this.#killedAtMb,
+      killedMs: this.#killedMs,
+      samplesSinceKill: this.#samplesSinceKill,
       peaks: this.#peaks.data,
     };
   }
@@ -148,4 +179,12 @@ export class FunctionModel {
     if (this.#kills < FORGOTTEN) this.#killedAtMb = 0;
     this.#peaks.decay(factor);
   }
+}
+
+/** Of two parts of what was seen. Samples of the one that may be older than the other's kill do not count: rather too few than too many. */
+function sinceKill(one: ModelData, other: ModelData): Pick<ModelData, 'killedMs' | 'samplesSinceKill'> {
+  const killedMs = Math.max(one.killedMs, other.killedMs);
+  const samples = ({ killedMs: ownMs, firstMs, samplesSinceKill }: ModelData) =>
+    ownMs === killedMs || firstMs > killedMs ? samplesSinceKill : 0;
+  return { killedMs, samplesSinceKill: samples(one) + samples(other) };
 }

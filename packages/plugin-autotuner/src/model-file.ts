@@ -5,7 +5,17 @@ import { dirname } from 'node:path';
 import type { ModelData } from './function-model.js';
 
 const VERSION = 1;
-const NUMBERS = ['firstMs', 'lastMs', 'samples', 'runs', 'durationMs', 'kills', 'killedAtMb'] as const;
+const NUMBERS = [
+  'firstMs',
+  'lastMs',
+  'samples',
+  'runs',
+  'durationMs',
+  'kills',
+  'killedAtMb',
+  'killedMs',
+  'samplesSinceKill',
+] as const;
 
 export type StoredModels = readonly (readonly [key: string, model: ModelData])[];
 

@@ -10,6 +10,8 @@ export interface Knowledge {
   open(): Promise<void> | void;
   /** Keeps what is not kept yet. Idempotent. */
   close(): Promise<void>;
+  /** The model of a function's version; undefined where nothing is known of it. */
+  find(key: string): FunctionModel | undefined | Promise<FunctionModel | undefined>;
   /** Adds a run to the model of a function's version, and returns that. */
   add(key: string, run: Run): FunctionModel | Promise<FunctionModel>;
   /** How many models there are. */
@@ -62,6 +64,10 @@ export class Models implements Knowledge {
 
   get size(): number {
     return this.#models.size;
+  }
+
+  find(key: string): FunctionModel | undefined {
+    return this.#models.get(key);
   }
 
   add(key: string, run: Run): FunctionModel {

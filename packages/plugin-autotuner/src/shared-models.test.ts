@@ -8,8 +8,7 @@ const DAY = 86_400_000;
 const run = (changed: Partial<Run> = {}): Run => ({
   atMs: DAY,
   durationMs: 100,
-  memoryMb: 512,
-  killed: false,
+  killedAtMb: undefined,
   peakBytes: 50 * MIB,
   ...changed,
 });
@@ -66,7 +65,7 @@ test('workers learn from each other’s jobs, and count each once', async () => 
   await b.tell();
   await a.add('f');
   await a.tell();
-  const known = await a.add('f', { killed: true });
+  const known = await a.add('f', { killedAtMb: 512, peakBytes: undefined });
   expect(known.samples).toBe(4);
   expect(known.killedAtMb).toBe(512);
   expect(known.peak(0.25)).toBe(10 * MIB);
@@ -83,6 +82,16 @@ test('a worker that begins knows what the others know, from the first job', asyn
   const known = await Promise.all([next.add('f'), next.add('f')]);
   expect(known[1]?.samples).toBe(22);
   expect((await next.add('g')).samples).toBe(1);
+});
+
+test('a kill is told at once, and found before a job', async () => {
+  const { worker, state } = sharing();
+  const [a, b] = [worker(), worker()];
+  await a.add('f', { killedAtMb: 128, peakBytes: undefined });
+  await expect.poll(() => state.values.size).toBe(1);
+  const known = await b.models.find('f');
+  expect([known.killedAtMb, known.samples]).toEqual([128, 0]);
+  expect((await b.models.find('g')).samples).toBe(0);
 });
 
 test('jobs that end while others are told are not lost', async () => {

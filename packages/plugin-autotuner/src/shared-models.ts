@@ -51,9 +51,28 @@ export class SharedModels implements Knowledge {
   }
 
   /** The first job of a version here waits for what the others know of it. */
+  async find(key: string): Promise<FunctionModel> {
+    const entry = this.#touch(key, Date.now());
+    await entry.loaded;
+    return entry.known;
+  }
+
+  /** Waits as `find` does. */
   async add(key: string, run: Run): Promise<FunctionModel> {
-    const { halfLifeMs, maxFunctions } = this.#options;
-    const entry = this.#entries.get(key) ?? this.#load(key, run.atMs);
+    const { halfLifeMs } = this.#options;
+    const entry = this.#touch(key, run.atMs);
+    await entry.loaded;
+    entry.known.add(run);
+    entry.own ??= new FunctionModel(halfLifeMs, run.atMs);
+    entry.own.add(run);
+    // The others may run it with the limit that was too small.
+    if (run.killedAtMb !== undefined) this.#tell([[key, entry]]);
+    return entry.known;
+  }
+
+  #touch(key: string, atMs: number): Entry {
+    const { maxFunctions } = this.#options;
+    const entry = this.#entries.get(key) ?? this.#load(key, atMs);
     // A Map keeps its order by first insertion.
     this.#entries.delete(key);
     this.#entries.set(key, entry);
@@ -62,11 +81,7 @@ export class SharedModels implements Knowledge {
       this.#entries.delete(oldest[0]);
       this.#tell([oldest]);
     }
-    await entry.loaded;
-    entry.known.add(run);
-    entry.own ??= new FunctionModel(halfLifeMs, run.atMs);
-    entry.own.add(run);
-    return entry.known;
+    return entry;
   }
 
   #load(key: string, atMs: number): Entry {

@@ -1,4 +1,4 @@
-/** Budgets of functions: what is spent of them in the window that runs now, and what happens to the next job. Owns what could not be told to the shared state yet. */
+/** Budgets of functions and tenants: what is spent of them in the window that runs now, and what happens to the next job. Owns what could not be told to the shared state yet. */
 
 import { createHash } from 'node:crypto';
 import { type Job, NanoGridError } from '@nanogrid/core';
@@ -9,10 +9,12 @@ const WINDOW_MS = { hour: 3_600_000, day: 86_400_000 } as const;
 /** Money is counted in billionths, as whole numbers: sums of fractions drift, and stores count whole numbers best. */
 const NANO = 1_000_000_000;
 
-/** What each of the functions whose ids match may spend in one window. */
+/** What each of the functions whose ids match, or of the tenants whose names do, may spend in one window. */
 export interface Budget {
-  /** `*` stands for any text. */
-  readonly function: string;
+  /** `*` stands for any text. Either this or `tenant`. */
+  readonly function?: string;
+  /** The same of the owner of the functions: all that it has spend from one budget. */
+  readonly tenant?: string;
   /** Windows begin on the full hour, or at midnight, in UTC. */
   readonly window: keyof typeof WINDOW_MS;
   readonly tokens?: number;
@@ -36,6 +38,8 @@ export interface BudgetsOptions {
 
 interface Account {
   readonly budget: Budget;
+  /** Whose it is: `the function "f"`. */
+  readonly owner: string;
   readonly key: string;
   readonly endsAt: number;
   readonly ttlMs: number;
@@ -50,46 +54,60 @@ export class Budgets {
     this.#options = options;
   }
 
-  /** Throws `NG_BUDGET_EXCEEDED` where the job's function has spent its budget of the window, and what the ledger throws. */
+  /**
+   * Throws `NG_BUDGET_EXCEEDED` where the job's function, or its tenant, has spent its budget of the window, and what the
+   * ledger throws.
+   */
   async check(job: Job): Promise<void> {
-    const account = this.#account(job);
-    if (account === undefined) return;
     const { ledger, currency } = this.#options;
-    const { budget, key } = account;
-    if (budget.tokens !== undefined) {
-      const spent = await ledger.spent(`${key}:tokens`);
-      if (spent >= budget.tokens) throw this.#refusal(job, account, `${spent} of ${budget.tokens} tokens`);
-    }
-    if (budget.cost !== undefined) {
-      const spent = (await ledger.spent(`${key}:cost`)) / NANO;
-      if (spent >= budget.cost) throw this.#refusal(job, account, `${spent} of ${budget.cost} ${currency}`);
+    for (const account of this.#accounts(job)) {
+      const { budget, key } = account;
+      if (budget.tokens !== undefined) {
+        const spent = await ledger.spent(`${key}:tokens`);
+        if (spent >= budget.tokens) throw this.#refusal(account, `${spent} of ${budget.tokens} tokens`);
+      }
+      if (budget.cost !== undefined) {
+        const spent = (await ledger.spent(`${key}:cost`)) / NANO;
+        if (spent >= budget.cost) throw this.#refusal(account, `${spent} of ${budget.cost} ${currency}`);
+      }
     }
   }
 
   /** Adds what a job spent. Nothing is lost where the ledger throws: it adds it later. */
   async charge(job: Job, { tokens, cost }: Spending): Promise<void> {
-    const account = this.#account(job);
-    if (account === undefined) return;
-    const { ledger } = this.#options;
-    const { budget, key, ttlMs } = account;
     const costs = Math.min(Math.round(cost * NANO), Number.MAX_SAFE_INTEGER);
-    if (budget.tokens !== undefined) await ledger.add(`${key}:tokens`, tokens, ttlMs);
-    if (budget.cost !== undefined) await ledger.add(`${key}:cost`, costs, ttlMs);
+    const sums = this.#accounts(job).flatMap(({ budget, key, ttlMs }) => [
+      ...(budget.tokens === undefined ? [] : [{ key: `${key}:tokens`, amount: tokens, ttlMs }]),
+      ...(budget.cost === undefined ? [] : [{ key: `${key}:cost`, amount: costs, ttlMs }]),
+    ]);
+    await this.#options.ledger.add(sums);
   }
 
-  /** The account of a job's function now; undefined where no budget is for it. */
-  #account(job: Job): Account | undefined {
-    const name = functionName(job);
-    const budget = this.#options.budgets.find((candidate) => matchesWildcard(candidate.function, name));
-    if (budget === undefined) return undefined;
+  /** The accounts of a job's function and of its tenant now, where budgets are for them. */
+  #accounts({ functionId, tenant, code }: Job): Account[] {
+    // Without an id the function is its code.
+    const name = functionId ?? `${code.bucket ?? ''}/${code.key}`;
+    const { budgets } = this.#options;
+    const ofFunction = budgets.find(({ function: pattern }) => pattern !== undefined && matchesWildcard(pattern, name));
+    const ofTenant = budgets.find(
+      ({ tenant: pattern }) => pattern !== undefined && tenant !== undefined && matchesWildcard(pattern, tenant),
+    );
+    return [
+      ...(ofFunction
+        ? [this.#account(ofFunction, `the function ${JSON.stringify(name)}`, `${functionId === undefined}:${name}`)]
+        : []),
+      ...(ofTenant ? [this.#account(ofTenant, `the tenant ${JSON.stringify(tenant)}`, `tenant:${tenant}`)] : []),
+    ];
+  }
+
+  #account(budget: Budget, owner: string, identity: string): Account {
     const windowMs = WINDOW_MS[budget.window];
     const window = Math.floor(this.#options.now() / windowMs);
     // An id may be as long as a whole key may be, nearly; and code has no id but its place.
-    const hash = createHash('sha256')
-      .update(`${job.functionId === undefined}:${name}`)
-      .digest('hex');
+    const hash = createHash('sha256').update(identity).digest('hex');
     return {
       budget,
+      owner,
       key: `llm-budget:${budget.window}:${window}:${hash}`,
       endsAt: (window + 1) * windowMs,
       // Clocks of workers differ; a window that has ended is looked at by none of them a whole window later.
@@ -97,20 +115,13 @@ export class Budgets {
     };
   }
 
-  #refusal(job: Job, { budget, endsAt }: Account, spent: string): NanoGridError {
+  #refusal({ budget, owner, endsAt }: Account, spent: string): NanoGridError {
     this.refusals++;
-    const name = JSON.stringify(functionName(job));
+    const pattern = JSON.stringify(budget.function ?? budget.tenant);
     return new NanoGridError(
       'NG_BUDGET_EXCEEDED',
-      `the function ${name} has spent its LLM budget of this ${budget.window}: ${spent}`,
-      {
-        hint: `Send it again after ${new Date(endsAt).toISOString()}, or raise the budget of ${JSON.stringify(budget.function)}.`,
-      },
+      `${owner} has spent its LLM budget of this ${budget.window}: ${spent}`,
+      { hint: `Send it again after ${new Date(endsAt).toISOString()}, or raise the budget of ${pattern}.` },
     );
   }
-}
-
-/** Without an id the function is its code. */
-function functionName({ functionId, code }: Job): string {
-  return functionId ?? `${code.bucket ?? ''}/${code.key}`;
 }

@@ -4,10 +4,13 @@ import {
   definePlugin,
   type ExecSpec,
   type ExecutionReport,
+  encodeResult,
   type Job,
   type JobResult,
+  type LogFn,
   type Plugin,
   type PluginRegistry,
+  type ResultStore,
   type SharedState,
   silentLogger,
 } from '@nanogrid/core';
@@ -38,6 +41,8 @@ const spec: ExecSpec = {
   env: {},
   timeoutMs: 1_000,
   graceMs: 100,
+  memoryMb: 64,
+  cpus: 1,
   input: 'null',
   maxStdoutBytes: 1,
   maxStderrBytes: 1,
@@ -82,9 +87,9 @@ function sharing() {
   return { state, plugin: plugin() };
 }
 
-async function start(options: LlmMeteringOptions, others: Plugin[] = []) {
+async function start(options: LlmMeteringOptions, others: Plugin[] = [], warn: LogFn = () => {}) {
   const hooks = createGuardedHooks({ log: silentLogger });
-  const log = { ...silentLogger, child: () => log };
+  const log = { ...silentLogger, warn, child: () => log };
   plugins = await createPluginHost({
     config: {} as never,
     hooks,
@@ -98,11 +103,25 @@ async function start(options: LlmMeteringOptions, others: Plugin[] = []) {
   return {
     metric: (name: string) => registry.figures().find((figure) => figure.name === name)?.value,
     /** Runs a job that leaves this file. */
-    async run(content: string | Uint8Array | undefined, functionId: string | undefined = 'f') {
-      const job = { id: 'r', functionId, code: { bucket: undefined, key: 'code.zip' } } as Job;
+    async run(
+      content: string | Uint8Array | undefined,
+      functionId: string | undefined = 'f',
+      tenant?: string,
+      before?: string,
+    ) {
+      const job = { id: 'r', functionId, tenant, attempt: 2, code: { bucket: undefined, key: 'code.zip' } } as Job;
       const asked = await hooks.beforeExec.promise(spec, job);
-      const workFiles = new Map(content === undefined ? [] : [[USAGE_FILE, Buffer.from(content)]]);
-      const report: ExecutionReport = { spec: asked, workFiles, outOfMemory: false, timedOut: false };
+      const filesOf = (text: string | Uint8Array | undefined) =>
+        new Map(text === undefined ? [] : [[USAGE_FILE, Buffer.from(text)]]);
+      const firstRun = { spec: asked, workFiles: filesOf(before), durationMs: 1, cpuMs: 1 };
+      const report: ExecutionReport = {
+        spec: asked,
+        workFiles: filesOf(content),
+        outOfMemory: false,
+        timedOut: false,
+        bytesOut: 0,
+        ...(before === undefined ? {} : { firstRun }),
+      };
       return { asked, result: await hooks.afterExec.promise(empty, report, job) };
     },
   };
@@ -120,6 +139,16 @@ describe('usage', () => {
     ]);
     expect((await run(undefined)).result).toEqual(empty);
     expect((await run('{}\n')).result).toEqual(empty);
+  });
+
+  test('of a first run, for which the memory was too little, counts as well', async () => {
+    const { run } = await start({});
+    const twice = { calls: 2, totalTokens: 3_000, byModel: { 'llama3:8b': { calls: 2, promptTokens: 2_000 } } };
+    expect((await run(CALL, 'f', undefined, CALL)).result.llmUsage).toMatchObject(twice);
+    expect((await run(undefined, 'f', undefined, CALL)).result.llmUsage).toMatchObject({
+      calls: 1,
+      totalTokens: 1_500,
+    });
   });
 
   test('that was not taken as it is shows in the figures', async () => {
@@ -155,6 +184,57 @@ describe('prices', () => {
       unpricedModels: ['__proto__'],
     });
   });
+});
+
+describe('events', () => {
+  const fields = {
+    jobId: 'r',
+    functionId: 'f',
+    at: '2026-03-01T23:00:00.000Z',
+    attempt: '2',
+    calls: '1',
+    promptTokens: '1000',
+    completionTokens: '500',
+    totalTokens: '1500',
+    byModel: '{"llama3:8b":{"promptTokens":1000,"completionTokens":500,"totalTokens":1500,"calls":1}}',
+  };
+
+  test('are beside the result of each job that used anything, where they are asked for', async () => {
+    vi.useFakeTimers({ toFake: ['Date'] });
+    vi.setSystemTime(new Date('2026-03-01T23:00:00Z'));
+    const { run } = await start({ events: {} });
+    const { result } = await run(CALL);
+    expect(result.events).toEqual([{ stream: 'llm-usage', maxLength: 1_000_000, fields }]);
+    expect((await run(undefined)).result).toEqual(empty);
+    await plugins?.stop();
+    const priced = await start({ events: { stream: 'billing', maxLength: 10 }, prices });
+    const { result: told } = await priced.run(CALL, 'f', 'acme');
+    const more = { tenant: 'acme', currency: 'USD', cost: '0.0002' };
+    expect(told.events).toEqual([{ stream: 'billing', maxLength: 10, fields: { ...fields, ...more } }]);
+    for (const dialect of ['camel', 'snake'] as const) expect(encodeResult(told, dialect)).not.toHaveProperty('events');
+    await plugins?.stop();
+    expect((await (await start({})).run(CALL)).result).not.toHaveProperty('events');
+  });
+
+  test.each([true, false])(
+    'where the store of results keeps streams (%s) or not: the doctor and the log say so',
+    async (keepsStreams) => {
+      const warn = vi.fn();
+      const storing = definePlugin({
+        name: 'storing',
+        version: '1.0.0',
+        core: '^0.1.0',
+        provides: ['resultStore'],
+        optionsSchema: { type: 'object', properties: {} },
+        apply: (host) => host.provide('resultStore', { keepsStreams } as ResultStore),
+      });
+      await start({ events: {} }, [storing()], warn);
+      expect(warn).toHaveBeenCalledTimes(keepsStreams ? 0 : 1);
+      expect(await plugins?.diagnose()).toMatchObject([
+        { name: 'LLM usage events', status: keepsStreams ? 'ok' : 'fail' },
+      ]);
+    },
+  );
 });
 
 describe('budgets', () => {
@@ -210,6 +290,42 @@ describe('budgets', () => {
     await run(CALL, '/code.zip');
   });
 
+  test('of a tenant are spent by all of its functions, and by nobody else', async () => {
+    const { run, metric } = await start({ budgets: [{ tenant: 'acme*', tokens: 3_000 }] });
+    await run(CALL, 'f', 'acme');
+    await run(CALL, 'g', 'acme');
+    const refusal = run(CALL, 'h', 'acme');
+    await expect(refusal).rejects.toMatchObject(refused);
+    await expect(refusal).rejects.toThrow(
+      'the tenant "acme" has spent its LLM budget of this day: 3000 of 3000 tokens',
+    );
+    await expect(refusal).rejects.toHaveProperty('hint', expect.stringContaining('raise the budget of "acme*"'));
+    expect(metric('llm_budget_refusals_total')).toBe(1);
+    await run(CALL, 'f', 'acme-labs');
+    await run(CALL, 'acme');
+    for (let job = 0; job < 3; job++) await run(CALL, 'f', 'other');
+  });
+
+  test('of function and tenant both count, each for itself', async () => {
+    const { run } = await start({
+      budgets: [
+        { tenant: 'acme', tokens: 4_000 },
+        { function: 'f', tokens: 1_500 },
+      ],
+    });
+    await run(CALL, 'f', 'acme');
+    await expect(run(CALL, 'f', 'acme')).rejects.toThrow('the function "f" has spent');
+    // A function's sum does not depend on whose it is; what was refused has spent nothing.
+    await expect(run(CALL, 'f', 'other')).rejects.toThrow('the function "f" has spent');
+    await run(CALL, 'g', 'acme');
+    await run(CALL, 'g', 'acme');
+    await expect(run(CALL, 'g', 'acme')).rejects.toThrow(
+      'the tenant "acme" has spent its LLM budget of this day: 4500',
+    );
+    // A function may be called like a tenant.
+    await run(CALL, 'tenant:acme');
+  });
+
   test('are shared where there is a shared state', async () => {
     const { plugin, state } = sharing();
     const one = await start({ budgets: [{ function: 'f', tokens: 1_500 }] }, [plugin]);
@@ -249,6 +365,8 @@ describe('budgets', () => {
 
   test.each([
     [{ budgets: [{ function: 'f' }] }, 'The LLM budget of "f" has no limit.'],
+    [{ budgets: [{ tokens: 1 }] }, 'The LLM budget of "" is of no function and no tenant, or of both.'],
+    [{ budgets: [{ function: 'f', tenant: 't', tokens: 1 }] }, 'of no function and no tenant, or of both.'],
     [{ budgets: [{ function: 'f', cost: 1 }] }, 'The LLM budget of "f" is in money, and there are no prices.'],
   ])('that mean nothing are refused: %j', async (options, message) => {
     await expect(start(options)).rejects.toThrow(message);

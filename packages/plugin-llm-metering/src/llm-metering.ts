@@ -1,10 +1,12 @@
-/** The plugin `llm-metering`: what jobs used of LLMs, what that cost, and budgets for it. Owns the counts it shows. */
+/** The plugin `llm-metering`: what jobs used of LLMs, what that cost, budgets for it, and events to bill by. Owns the counts it shows. */
 
-import { definePlugin, NanoGridError } from '@nanogrid/core';
+import { definePlugin, NanoGridError, type PluginHost } from '@nanogrid/core';
 import { Budgets } from './budgets.js';
+import { checkBudget } from './check-budget.js';
 import { PriceTable } from './price-table.js';
 import { SpendingLedger } from './spending-ledger.js';
-import { readUsageFile } from './usage-file.js';
+import { usageEvent } from './usage-event.js';
+import { readUsageFiles } from './usage-file.js';
 
 /** What a function writes into its working directory: one JSON object per line. */
 export const USAGE_FILE = '.llm_usage_stats.jsonl';
@@ -79,23 +81,48 @@ export const llmMetering = definePlugin({
         type: 'array',
         maxItems: 1_000,
         default: [],
-        description: 'What single functions may spend; the first that matches counts.',
+        description: 'What single functions, or tenants, may spend; of each kind the first that matches counts.',
         items: {
           type: 'object',
           additionalProperties: false,
-          required: ['function'],
           properties: {
             function: { type: 'string', minLength: 1, description: 'Id of the function; `*` stands for any text.' },
+            tenant: {
+              type: 'string',
+              minLength: 1,
+              description: 'Or the owner of functions, as `controller.apiKeys` names it; the same.',
+            },
             window: { enum: ['hour', 'day'], default: 'day', description: 'Full hours, or days, in UTC.' },
             tokens: { type: 'integer', minimum: 0, description: 'Tokens of both kinds in one window.' },
             cost: { type: 'number', minimum: 0, description: 'Money in one window; needs `prices`.' },
           },
         },
       },
+      events: {
+        type: 'object',
+        additionalProperties: false,
+        description: 'Publishes what each job used to a stream of the store of results. Default: none.',
+        properties: {
+          stream: {
+            type: 'string',
+            pattern: '^[A-Za-z0-9][A-Za-z0-9._-]{0,63}$',
+            mustBe: 'letters, digits, ".", "_", "-"',
+            default: 'llm-usage',
+            description: 'Name of the stream.',
+          },
+          maxLength: {
+            type: 'integer',
+            minimum: 1,
+            maximum: 1_000_000_000,
+            default: 1_000_000,
+            description: 'About as many events are kept; the oldest go.',
+          },
+        },
+      },
     },
   },
   apply(host, options) {
-    const { maxBytes, maxLines, maxModels, maxTokensPerCall, currency } = options;
+    const { maxBytes, maxLines, maxModels, maxTokensPerCall, currency, events } = options;
     const caps = { maxBytes, maxLines, maxModels, maxTokensPerCall };
     for (const budget of options.budgets) checkBudget(budget, options.prices.length > 0);
     const prices = new PriceTable(options.prices, currency);
@@ -109,6 +136,7 @@ export const llmMetering = definePlugin({
     counter('llm_usage_ignored_lines_total', 'Lines of usage files that tell of no call.', () => counts.ignoredLines);
     counter('llm_usage_clamped_calls_total', 'Calls whose tokens were cut to the cap.', () => counts.clampedCalls);
     counter('llm_usage_cut_files_total', 'Usage files that were longer than is read.', () => counts.cutFiles);
+    if (events !== undefined) checkStreams(host);
     counter('llm_budget_refusals_total', 'Jobs refused for a spent LLM budget.', () => budgets.refusals);
 
     host.hooks.beforeExec.tapPromise('ask', async (spec, job) => {
@@ -116,10 +144,13 @@ export const llmMetering = definePlugin({
       // One byte more than is read tells that there is more.
       return { ...spec, workFiles: [...spec.workFiles, { path: USAGE_FILE, maxBytes: maxBytes + 1 }] };
     });
-    host.hooks.afterExec.tap('meter', (result, { workFiles }) => {
-      const content = workFiles.get(USAGE_FILE);
-      if (content === undefined) return result;
-      const { usage, ignoredLines, clampedCalls, cut } = readUsageFile(content, caps);
+    host.hooks.afterExec.tap('meter', (result, { workFiles, firstRun }, job) => {
+      // A first run for which the memory was too little asked its questions as well.
+      const contents = [firstRun?.workFiles.get(USAGE_FILE), workFiles.get(USAGE_FILE)].filter(
+        (file) => file !== undefined,
+      );
+      if (contents.length === 0) return result;
+      const { usage, ignoredLines, clampedCalls, cut } = readUsageFiles(contents, caps);
       counts.calls += usage?.calls ?? 0;
       counts.ignoredLines += ignoredLines;
       counts.clampedCalls += clampedCalls;
@@ -129,7 +160,9 @@ export const llmMetering = definePlugin({
       }
       if (usage === undefined) return result;
       const llmCost = prices.costOf(usage);
-      return { ...result, llmUsage: usage, ...(llmCost === undefined ? {} : { llmCost }) };
+      const metered = { ...result, llmUsage: usage, ...(llmCost === undefined ? {} : { llmCost }) };
+      const event = events && usageEvent(job, metered, events, Date.now());
+      return event === undefined ? metered : { ...metered, events: [...(result.events ?? []), event] };
     });
     // A tap of its own: a budget that cannot be charged now takes nothing off the result.
     host.hooks.afterExec.tapPromise('charge', async (result, _report, job) => {
@@ -142,20 +175,21 @@ export const llmMetering = definePlugin({
   },
 });
 
-/** Throws `NG_CONFIG_INVALID` for a budget that could never be spent. */
-function checkBudget(
-  budget: { readonly function: string; readonly tokens?: number; readonly cost?: number },
-  hasPrices: boolean,
-): void {
-  const name = `The LLM budget of ${JSON.stringify(budget.function)}`;
-  if (budget.tokens === undefined && budget.cost === undefined) {
-    throw new NanoGridError('NG_CONFIG_INVALID', `${name} has no limit.`, {
-      hint: 'Give it `tokens`, `cost` or both.',
-    });
-  }
-  if (budget.cost !== undefined && !hasPrices) {
-    throw new NanoGridError('NG_CONFIG_INVALID', `${name} is in money, and there are no prices.`, {
-      hint: 'Set `prices`; a last one for the model `*` prices what no other does.',
-    });
-  }
+/** Tells where events would go nowhere: in the log of a worker, and where the doctor is asked. */
+function checkStreams(host: PluginHost): void {
+  const keeps = () => host.service('resultStore')?.keepsStreams === true;
+  const missing = 'The store of results keeps no streams, so LLM usage events go nowhere.';
+  const hint = 'Use @nanogrid/plugin-redis for results, or leave `events` out.';
+  host.lifecycle({
+    start() {
+      if (host.role === 'worker' && !keeps()) host.log.warn({ hint }, missing);
+    },
+  });
+  host.diagnostic({
+    name: 'LLM usage events',
+    async run() {
+      if (!keeps()) throw new NanoGridError('NG_CONFIG_INVALID', missing, { hint });
+      return 'The store of results keeps streams.';
+    },
+  });
 }

@@ -27,11 +27,11 @@ export class SpendingLedger {
     return elsewhere + this.#keptHere(key);
   }
 
-  /** Adds to a sum, which is kept for `ttlMs` at least. What cannot be added now is kept, counts here, and is added with the next. */
-  async add(key: string, amount: number, ttlMs: number): Promise<void> {
+  /** Adds to sums, which are kept for `ttlMs` at least. What cannot be added now is kept, counts here, and is added with the next. */
+  async add(sums: readonly { readonly key: string; readonly amount: number; readonly ttlMs: number }[]): Promise<void> {
     this.#forget();
     const shared = this.#shared();
-    this.#keep(key, amount, ttlMs);
+    for (const { key, amount, ttlMs } of sums) this.#keep(key, amount, ttlMs);
     if (shared === undefined) return;
     for (const [pending, { amount: owed, ttlMs: its }] of [...this.#own]) {
       // Taken out first: a second job that adds at the same time must not add it again.

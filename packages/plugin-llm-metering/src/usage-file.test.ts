@@ -1,5 +1,5 @@
 import { describe, expect, test } from 'vitest';
-import { readUsageFile, type UsageCaps } from './usage-file.js';
+import { readUsageFiles, type UsageCaps } from './usage-file.js';
 
 const caps: UsageCaps = { maxBytes: 2 ** 20, maxLines: 1_000, maxModels: 3, maxTokensPerCall: 1_000_000 };
 const CALL = '{"model":"m","prompt_eval_count":10,"eval_count":5}';
@@ -7,7 +7,7 @@ const ONE = { promptTokens: 10, completionTokens: 5, totalTokens: 15, calls: 1 }
 const ONE_CALL = { ...ONE, byModel: { m: ONE } };
 
 function read(content: string | Uint8Array, changed: Partial<UsageCaps> = {}) {
-  return readUsageFile(typeof content === 'string' ? Buffer.from(content) : content, { ...caps, ...changed });
+  return readUsageFiles([typeof content === 'string' ? Buffer.from(content) : content], { ...caps, ...changed });
 }
 
 describe('calls', () => {

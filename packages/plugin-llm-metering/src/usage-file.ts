@@ -1,4 +1,4 @@
-/** Adds up the usage file that one job left. Owns no state. */
+/** Adds up the usage files that one job left, one for each of its runs. Owns no state. */
 
 import { TextDecoder } from 'node:util';
 import type { LlmModelUsage, LlmUsage } from '@nanogrid/core';
@@ -33,11 +33,27 @@ export interface UsageReading {
   readonly cut: boolean;
 }
 
-/** `content` may hold one byte more than `caps.maxBytes`, which tells that the file is longer. Never throws. */
-export function readUsageFile(content: Uint8Array, caps: UsageCaps): UsageReading {
+/**
+ * What the files of a job's runs hold, together. Each may hold one byte more than `caps.maxBytes`, which tells that it is
+ * longer. Never throws.
+ */
+export function readUsageFiles(contents: readonly Uint8Array[], caps: UsageCaps): UsageReading {
+  const totals = new UsageTotals(caps.maxModels);
+  const readings = contents.map((content) => readInto(totals, content, caps));
+  const sumOf = (count: (reading: FileReading) => number) => readings.reduce((sum, reading) => sum + count(reading), 0);
+  return {
+    usage: totals.usage,
+    ignoredLines: sumOf(({ ignoredLines }) => ignoredLines),
+    clampedCalls: sumOf(({ clampedCalls }) => clampedCalls),
+    cut: readings.some(({ cut }) => cut),
+  };
+}
+
+type FileReading = Omit<UsageReading, 'usage'>;
+
+function readInto(totals: UsageTotals, content: Uint8Array, caps: UsageCaps): FileReading {
   const { maxBytes, maxLines, maxTokensPerCall } = caps;
   const tooLong = content.length > maxBytes;
-  const totals = new UsageTotals(caps.maxModels);
   const decoder = new TextDecoder('utf-8', { fatal: true });
   let lines = 0;
   let ignoredLines = 0;
@@ -60,7 +76,7 @@ export function readUsageFile(content: Uint8Array, caps: UsageCaps): UsageReadin
       if (record.clamped) clampedCalls++;
     }
   }
-  return { usage: totals.usage, ignoredLines, clampedCalls, cut: tooLong || start < lastByte };
+  return { ignoredLines, clampedCalls, cut: tooLong || start < lastByte };
 }
 
 /** Undefined for a line that is too long, or no UTF-8; empty for a blank one. */

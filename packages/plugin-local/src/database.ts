@@ -1,4 +1,7 @@
-/** The one database file of a data directory: opens and migrates it, runs short units of work on it, closes it. Owns the connection. */
+/**
+ * The one database file of a data directory: opens and migrates it, runs short units of work on it, closes it. Owns the
+ * connection, and the writes that wait for their common transaction.
+ */
 
 import { mkdirSync } from 'node:fs';
 import { dirname } from 'node:path';
@@ -36,6 +39,15 @@ const BUSY_LIMIT_MS = 15_000;
 
 /** What SQLite says of a disk that is full, broken or read-only. */
 const DISK_FAULTS = ['SQLITE_FULL', 'SQLITE_IOERR', 'SQLITE_READONLY', 'SQLITE_CANTOPEN'];
+
+/** A unit of work that waits for the transaction it shares with others. */
+interface PendingWrite {
+  readonly code: ErrorCode;
+  readonly what: string;
+  work(): unknown;
+  resolve(value: unknown): void;
+  reject(error: unknown): void;
+}
 
 /** Parameters and columns as they are bound and read; bytes are a BLOB. */
 export type SqlValue = string | number | Buffer | null;
@@ -92,6 +104,7 @@ export class LocalDatabase {
   #inTransaction = false;
   /** The disk took no write the last time. */
   #refused = false;
+  #pending: PendingWrite[] = [];
 
   constructor(options: LocalDatabaseOptions) {
     this.path = options.path;
@@ -148,6 +161,32 @@ export class LocalDatabase {
   }
 
   /**
+   * Runs `work`, synchronous and short, in a transaction that it shares with all that is written in this turn of the
+   * event loop: to commit costs more than to write. Resolves when it is committed; otherwise as `attempt`. Where the
+   * common transaction fails, each is done again in one of its own, so that no one meets another's failure.
+   */
+  write<T>(code: ErrorCode, what: string, work: () => T): Promise<T> {
+    return new Promise<T>((resolve, reject) => {
+      const write = { code, what, work, resolve: resolve as PendingWrite['resolve'], reject };
+      if (this.#pending.push(write) === 1) setImmediate(() => this.#writeAll());
+    });
+  }
+
+  #writeAll(): void {
+    const writes = this.#pending;
+    this.#pending = [];
+    try {
+      if (this.#state !== 'open') throw this.#notOpen('NG_INTERNAL', 'use the local database');
+      const values = this.transaction(() => writes.map(({ work }) => work()));
+      for (const [index, { resolve }] of writes.entries()) resolve(values[index]);
+    } catch {
+      for (const { code, what, work, resolve, reject } of writes) {
+        this.attempt(code, what, () => this.transaction(work)).then(resolve, reject);
+      }
+    }
+  }
+
+  /**
    * Runs `work` in one write transaction, or in the one that is open. Only inside `attempt`. Every write needs it: the
    * driver leaves a statement that met a locked database half run, and as long as one is, SQLite commits no other write
    * of the connection and takes them all back when that statement runs again. `BEGIN` is not kept, so it may fail.
@@ -182,8 +221,9 @@ export class LocalDatabase {
     );
   }
 
-  /** Idempotent. Later calls of `attempt` throw. */
+  /** Writes what waits. Idempotent. Later calls of `attempt` and `write` throw. */
   close(): void {
+    if (this.#pending.length > 0) this.#writeAll();
     this.#state = 'closed';
     this.#connection?.close();
     this.#connection = undefined;

@@ -72,6 +72,10 @@ export class LocalCodeStore implements CodeStore {
   }
 
   async head(ref: CodeRef, _signal: AbortSignal): Promise<CodeVersion> {
+    return this.headNow(ref);
+  }
+
+  headNow(ref: CodeRef): CodeVersion {
     const path = this.#path(ref, 'NG_CODE_NOT_FOUND');
     try {
       // Synchronous: one stat of a local file costs less than a turn through the thread pool, and every job makes one.

@@ -81,7 +81,7 @@ export class LocalDelivery implements Delivery {
     if (this.#settled) return false;
     this.#settled = true;
     try {
-      return await this.#context.database.attempt('NG_QUEUE_FAILED', what, work);
+      return await this.#context.database.write('NG_QUEUE_FAILED', what, work);
     } catch (error) {
       this.#settled = false;
       throw error;

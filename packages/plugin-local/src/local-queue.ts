@@ -1,6 +1,7 @@
 /**
  * A durable queue in the local database, with the semantics of SQS: at least once, invisible while held, dead letters.
- * Owns its consumer's registration; messages and their states live in the database.
+ * Owns its consumer's registration, and what is on its way to a consumer of this process (`hand-over.ts`); messages and
+ * their states live in the database.
  */
 
 import { randomUUID } from 'node:crypto';
@@ -8,6 +9,7 @@ import { type Delivery, type JobSource, NanoGridError } from '@nanogrid/core';
 import { type Clock, systemClock } from './clock.js';
 import { ConsumerLock } from './consumer-lock.js';
 import type { LocalDatabase } from './database.js';
+import { HandOver } from './hand-over.js';
 import { createLatch } from './latch.js';
 import { type DeliveryContext, LocalDelivery } from './local-delivery.js';
 import { QueueTable } from './queue-table.js';
@@ -61,6 +63,8 @@ export interface WaitingMessage {
 export interface SendOptions {
   /** How long the message stays invisible first, in milliseconds. Default 0. */
   readonly delayMs?: number;
+  /** Writes what belongs to the message, in the same transaction. */
+  readonly along?: () => void;
 }
 
 /** How often a waiting consumer looks without having been woken, and looks after dead neighbours, in milliseconds. */
@@ -77,6 +81,8 @@ export class LocalQueue implements JobSource {
   readonly #context: DeliveryContext;
   #consumer: { readonly id: number; readonly lock: ConsumerLock } | undefined;
   #nextReapAt = 0;
+  /** To consumers of this process. */
+  readonly #handOver: HandOver;
 
   constructor(options: LocalQueueOptions) {
     this.visibilityMs = options.visibilityMs ?? 300_000;
@@ -91,27 +97,41 @@ export class LocalQueue implements JobSource {
       maxAttempts: this.maxAttempts,
       changed: () => this.#wake.notify('queue'),
     };
+    this.#handOver = new HandOver((deliveries) => this.#takeBack(deliveries));
   }
 
-  /** Accepts one message: once this resolves, the message survives the death of the process. */
+  /**
+   * Accepts one message: once this resolves, the message survives the death of the process. A consumer of this process
+   * that waits gets it as it is accepted: it is written once, as held, and nobody need look for it.
+   */
   async send(body: string, options: SendOptions = {}): Promise<void> {
     const { table } = this.#context;
     const { sentAt, dueAt } = this.#times(options);
     checkBody(body);
-    await this.#attempt('accept a message', () => table.insert(body, sentAt, dueAt));
-    this.#wake.notify('queue');
+    const place = dueAt === 0 && this.#consumer !== undefined ? this.#handOver.reserve() : undefined;
+    try {
+      const delivery = await this.#write('accept a message', () => {
+        options.along?.();
+        if (place !== undefined && this.#consumer !== undefined)
+          return this.#insertHeld(body, sentAt, this.#consumer.id);
+        table.insert(body, sentAt, dueAt);
+        return undefined;
+      });
+      if (delivery !== undefined) place?.fill(delivery);
+      else this.#wake.notify('queue');
+    } finally {
+      place?.leave();
+    }
   }
 
   /** Accepts all of the messages or, where it throws, none. */
   async sendBatch(bodies: readonly string[], options: SendOptions = {}): Promise<void> {
-    const { table, database } = this.#context;
+    const { table } = this.#context;
     const { sentAt, dueAt } = this.#times(options);
     for (const body of bodies) checkBody(body);
-    await this.#attempt('accept messages', () =>
-      database.transaction(() => {
-        for (const body of bodies) table.insert(body, sentAt, dueAt);
-      }),
-    );
+    await this.#write('accept messages', () => {
+      for (const body of bodies) table.insert(body, sentAt, dueAt);
+    });
     this.#wake.notify('queue');
   }
 
@@ -119,22 +139,21 @@ export class LocalQueue implements JobSource {
     const { clock } = this.#context;
     const until = clock.uptimeMs() + this.#waitMs;
     const latch = createLatch();
-    let unsubscribe: (() => void) | undefined;
+    // Before the first look, so that nothing falls between it and the wait.
+    const unsubscribe = this.#wake.subscribe('queue', latch.set);
     try {
       while (!signal.aborted) {
+        const handed = this.#handOver.collect(max);
+        if (handed.length > 0) return handed;
         const { taken, nextDueAt } = await this.#take(max, signal);
         const now = clock.uptimeMs();
         if (taken.length > 0 || now >= until) return taken;
-        if (unsubscribe === undefined) {
-          // Subscribed before the look that a wait follows, so that nothing falls between the two.
-          unsubscribe = this.#wake.subscribe('queue', latch.set);
-          continue;
-        }
-        await latch.wait({ ms: Math.min(until, nextDueAt, now + SAFETY_MS) - now, signal });
+        const leave = this.#handOver.attend(max, latch.set);
+        await latch.wait({ ms: Math.min(until, nextDueAt, now + SAFETY_MS) - now, signal }).finally(leave);
       }
       return [];
     } finally {
-      unsubscribe?.();
+      unsubscribe();
     }
   }
 
@@ -181,6 +200,7 @@ export class LocalQueue implements JobSource {
     if (consumer === undefined) return;
     this.#consumer = undefined;
     try {
+      await this.#takeBack(this.#handOver.close());
       await this.#attempt('hand back messages', () => this.#context.table.dropConsumer(consumer.id));
     } finally {
       consumer.lock.release();
@@ -190,7 +210,7 @@ export class LocalQueue implements JobSource {
 
   async #take(max: number, signal: AbortSignal): Promise<{ taken: Delivery[]; nextDueAt: number }> {
     const { table, clock, maxAttempts } = this.#context;
-    return await this.#attempt('receive messages', () => {
+    const { owner, ready, nextDueAt } = await this.#attempt('receive messages', () => {
       const now = clock.uptimeMs();
       const owner = this.#register();
       if (now >= this.#nextReapAt) this.#reap(owner, now);
@@ -199,11 +219,30 @@ export class LocalQueue implements JobSource {
         table.sweep(now, clock.wallMs(), maxAttempts);
         ({ ready, nextDueAt } = table.look());
       }
-      // An abort while the database was busy: what would be taken now would reach nobody.
-      if (!ready || signal.aborted) return { taken: [], nextDueAt };
-      const rows = table.take(max, now + this.visibilityMs, owner);
-      return { taken: rows.map((row) => new LocalDelivery(row, this.#context)), nextDueAt };
+      return { owner, ready, nextDueAt };
     });
+    if (!ready || signal.aborted) return { taken: [], nextDueAt };
+    const rows = await this.#write('receive messages', () =>
+      // An abort meanwhile: what would be taken now would reach nobody.
+      signal.aborted ? [] : table.take(max, clock.uptimeMs() + this.visibilityMs, owner),
+    );
+    return { taken: rows.map((row) => new LocalDelivery(row, this.#context)), nextDueAt };
+  }
+
+  /** A message that begins its life in the hands of this consumer. */
+  #insertHeld(body: string, sentAt: number, owner: number): Delivery {
+    const { table, clock } = this.#context;
+    const id = table.insertHeld(body, sentAt, clock.uptimeMs() + this.visibilityMs, owner);
+    return new LocalDelivery([id, body, sentAt, 1], this.#context);
+  }
+
+  /** What was handed over and reached nobody is as if it had never been. */
+  async #takeBack(deliveries: readonly Delivery[]): Promise<void> {
+    if (deliveries.length === 0) return;
+    await this.#write('take messages back', () => {
+      for (const { id, attempt } of deliveries) this.#context.table.takeBack(Number(id), attempt);
+    });
+    this.#wake.notify('queue');
   }
 
   /** The lock first: a consumer that is listed and not locked counts as dead. */
@@ -245,6 +284,10 @@ export class LocalQueue implements JobSource {
 
   async #attempt<T>(what: string, work: () => T): Promise<T> {
     return await this.#context.database.attempt('NG_QUEUE_FAILED', what, work);
+  }
+
+  #write<T>(what: string, work: () => T): Promise<T> {
+    return this.#context.database.write('NG_QUEUE_FAILED', what, work);
   }
 }
 

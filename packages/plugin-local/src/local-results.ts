@@ -1,4 +1,7 @@
-/** Results in the local database, once per id, kept for a time. Owns the list of who waits in this process. */
+/**
+ * Results in the local database, once per id, kept for a time. Owns the list of who waits in this process, and of the jobs
+ * that have begun and are not noted yet.
+ */
 
 import {
   type Dialect,
@@ -11,7 +14,7 @@ import {
 } from '@nanogrid/core';
 import { type Clock, systemClock } from './clock.js';
 import type { LocalDatabase } from './database.js';
-import { type Encoded, packResult, type ResultRow, unpackResult } from './result-row.js';
+import { type Encoded, packResult } from './result-row.js';
 import { ResultsTable } from './results-table.js';
 import type { Wake } from './wake.js';
 
@@ -28,10 +31,16 @@ interface Waiter {
   reject(error: unknown): void;
 }
 
-/** How often results that somebody waits for are looked up without a wake, in milliseconds. */
+/** How often what was published is looked at without a wake, in milliseconds. */
 const SAFETY_MS = 1_000;
+/** Each so many of those looks is at all results that somebody waits for: after the wall clock was set back, for instance. */
+const LOOK_AT_ALL = 10;
+/** Publications that one query reads. */
+const LOOK_BATCH = 1_000;
 /** Least time between two looks caused by wakes, in milliseconds: bounds the work of many waiters and many results. */
 const LOOK_GAP_MS = 5;
+/** How long a job runs before that is noted, in milliseconds: of most there is a result by then, which says more. */
+const NOTE_AFTER_MS = 20;
 /** Expired rows deleted by one write, and the pause after a look that found fewer, in milliseconds. */
 const EXPIRE_BATCH = 100;
 const EXPIRE_PAUSE_MS = 10_000;
@@ -46,8 +55,14 @@ export class LocalResults implements ResultStore {
   readonly #waiters = new Map<string, Set<Waiter>>();
   #unsubscribe: (() => void) | undefined;
   #poll: NodeJS.Timeout | undefined;
-  #look: NodeJS.Timeout | undefined;
+  #soon: NodeJS.Timeout | undefined;
   #nextExpireAt = 0;
+  /** Jobs that run, and are not noted as running. */
+  readonly #unnoted = new Set<string>();
+  #noting: NodeJS.Timeout | undefined;
+  /** The last publication that was read; undefined where nobody waited. */
+  #read: number | undefined;
+  #polls = 0;
 
   constructor(options: LocalResultsOptions) {
     this.#database = options.database;
@@ -59,49 +74,59 @@ export class LocalResults implements ResultStore {
 
   /**
    * Never `elsewhere`: what two workers of this machine could both run is a second message with the same id, and of
-   * their results one is published. That the job runs is noted a turn of the event loop later, when it is on its way
-   * into its container: the note is only for who asks meanwhile, and costs the job no time.
+   * their results one is published. That the job runs is noted a moment later, where it still does: the note is only for
+   * who asks meanwhile.
    */
   async begin(jobId: string): Promise<JobStart> {
     const isKnown = await this.#attempt('look up a result', () => this.#table.isKnown(jobId, this.#clock.wallMs()));
     if (isKnown) return { kind: 'finished' };
-    // A note that cannot be written hinders nobody; what is wrong shows when the result is published.
-    setImmediate(() => this.#note(jobId, 'running').catch(() => {}));
-    return { kind: 'run', end: () => {} };
+    this.#unnoted.add(jobId);
+    this.#noting ??= setTimeout(() => this.#noteRunning(), NOTE_AFTER_MS).unref();
+    return { kind: 'run', end: () => this.#unnoted.delete(jobId) };
   }
 
   async progress(jobId: string, state: 'pending' | 'running'): Promise<void> {
-    await this.#note(jobId, state);
+    await this.#write("note a job's progress", () => this.#note(jobId, state));
   }
 
-  /** False where a result is known. */
-  #note(jobId: string, state: 'pending' | 'running'): Promise<boolean> {
-    return this.#attempt("note a job's progress", () => {
-      const now = this.#clock.wallMs();
-      // Together: where the second write fails and both are done again, the first one's answer counts.
-      return this.#database.transaction(() => {
-        const isOpen = this.#table.progress(jobId, state, now + this.#ttlMs, now);
-        this.#expire(now);
-        return isOpen;
-      });
+  /** Notes a job as pending, inside `LocalDatabase.write`. */
+  announce(jobId: string): void {
+    this.#note(jobId, 'pending');
+  }
+
+  #note(jobId: string, state: 'pending' | 'running'): void {
+    const now = this.#clock.wallMs();
+    this.#table.progress(jobId, state, now + this.#ttlMs, now);
+    this.#expire(now);
+  }
+
+  #noteRunning(): void {
+    this.#noting = undefined;
+    const jobIds = [...this.#unnoted];
+    this.#unnoted.clear();
+    if (jobIds.length === 0) return;
+    const noted = this.#write("note a job's progress", () => {
+      for (const jobId of jobIds) this.#note(jobId, 'running');
     });
+    // A note that cannot be written hinders nobody; what is wrong shows when the result is published.
+    noted.catch(() => {});
   }
 
   async publish(result: JobResult, dialect: Dialect): Promise<boolean> {
     const state = result.status === 'SUCCESS' ? 'completed' : 'failed';
-    const row = packResult(encodeResult(result, dialect));
-    const isNew = await this.#attempt('publish a result', () => {
+    const record = encodeResult(result, dialect);
+    const row = packResult(record);
+    this.#unnoted.delete(result.requestId);
+    // In one transaction: a second try because of the second write would find the result of the first and call it known.
+    const isNew = await this.#write('publish a result', () => {
       const now = this.#clock.wallMs();
-      // Together: a second try because of the second write would find the result of the first and call it known.
-      return this.#database.transaction(() => {
-        const isNew = this.#table.publish(result.requestId, state, row, now + this.#ttlMs, now);
-        this.#expire(now);
-        return isNew;
-      });
+      const isNew = this.#table.publish(result.requestId, state, row, now + this.#ttlMs, now);
+      this.#expire(now);
+      return isNew;
     });
     if (isNew) {
-      this.#settle(result.requestId, row);
-      this.#wake.notify('results');
+      this.#resolve(result.requestId, record);
+      this.#wake.notifyOthers('results');
     }
     return isNew;
   }
@@ -122,7 +147,11 @@ export class LocalResults implements ResultStore {
       });
       if (aborted !== undefined) signal.addEventListener('abort', aborted);
       if (waiter !== undefined) this.#join(jobId, waiter);
-      this.#attempt('look up a result', () => this.#lookUp(jobId)).catch((error: unknown) => waiter?.reject(error));
+      this.#attempt('look up a result', () => {
+        // Before the first look: what is published after it is read by the next one.
+        this.#read ??= this.#table.lastPublication();
+        this.#lookUp(jobId);
+      }).catch((error: unknown) => waiter?.reject(error));
       return await arrived;
     } finally {
       if (aborted !== undefined) signal.removeEventListener('abort', aborted);
@@ -132,7 +161,7 @@ export class LocalResults implements ResultStore {
 
   /** Deletes what expired, a batch at a time; the rest goes with later writes. */
   async expire(): Promise<void> {
-    await this.#attempt('delete expired results', () => this.#expire(this.#clock.wallMs()));
+    await this.#write('delete expired results', () => this.#expire(this.#clock.wallMs()));
   }
 
   /** Ends every wait with an error. Idempotent. */
@@ -141,13 +170,17 @@ export class LocalResults implements ResultStore {
     for (const waiters of [...this.#waiters.values()]) for (const waiter of [...waiters]) waiter.reject(error);
     this.#waiters.clear();
     this.#rest();
+    clearTimeout(this.#noting);
   }
 
   #join(jobId: string, waiter: Waiter): void {
     const waiters = this.#waiters.get(jobId) ?? new Set();
     this.#waiters.set(jobId, waiters.add(waiter));
     this.#unsubscribe ??= this.#wake.subscribe('results', () => this.#lookSoon());
-    this.#poll ??= setInterval(() => this.#lookAll(), SAFETY_MS);
+    this.#poll ??= setInterval(() => {
+      this.#polls++;
+      this.#look(this.#polls % LOOK_AT_ALL === 0);
+    }, SAFETY_MS);
   }
 
   #leave(jobId: string, waiter: Waiter): void {
@@ -162,36 +195,48 @@ export class LocalResults implements ResultStore {
     this.#unsubscribe = undefined;
     clearInterval(this.#poll);
     this.#poll = undefined;
-    clearTimeout(this.#look);
-    this.#look = undefined;
+    clearTimeout(this.#soon);
+    this.#soon = undefined;
+    this.#read = undefined;
   }
 
   /** The first wake looks at once; those that follow within the gap share one look at its end. */
   #lookSoon(): void {
-    if (this.#look !== undefined) return;
-    this.#lookAll();
+    if (this.#soon !== undefined) return;
+    this.#look(false);
     if (this.#waiters.size === 0) return;
-    this.#look = setTimeout(() => {
-      this.#look = undefined;
-      this.#lookAll();
+    this.#soon = setTimeout(() => {
+      this.#soon = undefined;
+      this.#look(false);
     }, LOOK_GAP_MS);
   }
 
-  #lookAll(): void {
+  #look(all: boolean): void {
     const looks = this.#attempt('look up results', () => {
-      for (const jobId of [...this.#waiters.keys()]) this.#lookUp(jobId);
+      // Not yet read: the first look of who waits is still to come.
+      if (all || this.#read === undefined) for (const jobId of [...this.#waiters.keys()]) this.#lookUp(jobId);
+      else this.#lookAtNew(this.#read);
     });
     // The next look comes with the poll; a database that stays broken shows in every other call and in `health`.
     looks.catch(() => {});
   }
 
+  /** As much work as there is new, however many wait. */
+  #lookAtNew(read: number): void {
+    for (let after = read; ; ) {
+      const rows = this.#table.publishedSince(after, LOOK_BATCH);
+      for (const [jobId, publication] of rows) {
+        if (this.#waiters.has(jobId)) this.#lookUp(jobId);
+        after = publication;
+      }
+      this.#read = after;
+      if (rows.length < LOOK_BATCH) return;
+    }
+  }
+
   #lookUp(jobId: string): void {
     const known = this.#table.get(jobId, this.#clock.wallMs());
     if (known !== undefined && 'result' in known) this.#resolve(jobId, known.result);
-  }
-
-  #settle(jobId: string, row: ResultRow): void {
-    if (this.#waiters.has(jobId)) this.#resolve(jobId, unpackResult(row));
   }
 
   #resolve(jobId: string, result: Encoded): void {
@@ -205,7 +250,11 @@ export class LocalResults implements ResultStore {
     this.#nextExpireAt = deleted === EXPIRE_BATCH ? now : now + EXPIRE_PAUSE_MS;
   }
 
-  async #attempt<T>(what: string, work: () => T): Promise<T> {
-    return await this.#database.attempt('NG_RESULT_STORE_FAILED', what, work);
+  #attempt<T>(what: string, work: () => T): Promise<T> {
+    return this.#database.attempt('NG_RESULT_STORE_FAILED', what, work);
+  }
+
+  #write<T>(what: string, work: () => T): Promise<T> {
+    return this.#database.write('NG_RESULT_STORE_FAILED', what, work);
   }
 }

@@ -79,3 +79,43 @@ test('a client with the same options meets the worker', async () => {
 test('options that make no sense are refused', async () => {
   await expect(makeHost({ maxAttempts: 0 })).rejects.toMatchObject({ code: 'NG_PLUGIN_INVALID' });
 });
+
+test('a controller and a worker of one process share the twins of one plugin, until both have stopped', async () => {
+  const folder = await makeFolder();
+  const { config } = await loadConfig({ cwd: folder, env: {}, defaults: { runtimes: [], plugins: [] } });
+  const plugins = [local()];
+  const start = async (role: 'controller' | 'worker') => {
+    const hooks = createGuardedHooks({ log: silentLogger });
+    const host = await createPluginHost({ config, hooks, log: silentLogger, plugins, role });
+    onTestFinished(() => host.stop());
+    await host.start();
+    return host;
+  };
+  const controller = await start('controller');
+  const worker = await start('worker');
+  const results = controller.require('resultStore');
+  expect(worker.require('resultStore')).toBe(results);
+  const [source, sink] = [worker.require('source'), controller.require('jobSink')];
+  const received = source.receive(1, never);
+  await sink.send({ body: 'hello', jobId: 'a', functionId: 'f' });
+  const [delivery] = await received;
+  expect(delivery).toMatchObject({ body: 'hello', attempt: 1 });
+  // The job is announced in the same step; what is refused is not.
+  expect(sink.announcesTo).toBe(results);
+  expect(await results.get('a')).toEqual({ state: 'pending' });
+  await expect(sink.send({ body: '\0', jobId: 'b', functionId: 'f' })).rejects.toMatchObject({
+    code: 'NG_MESSAGE_INVALID',
+  });
+  expect(await results.get('b')).toBeUndefined();
+  await worker.stop();
+  // What the worker held is for others; the controller goes on.
+  expect(await controller.require('queueAdmin').inspect(never)).toMatchObject({ waiting: 1, inFlight: 0 });
+  await sink.send({ body: 'later', jobId: 'c', functionId: 'f' });
+  await controller.stop();
+  await expect(results.get('a')).rejects.toMatchObject({ code: 'NG_RESULT_STORE_FAILED' });
+  const again = await start('worker');
+  expect(await again.require('source').receive(5, never)).toMatchObject([
+    { body: 'hello', attempt: 2 },
+    { body: 'later', attempt: 1 },
+  ]);
+});

@@ -48,7 +48,7 @@ export interface Local {
   readonly codeUploads: LocalCodeUploads;
   /** Small values that processes of this machine share. */
   readonly shared: LocalSharedState;
-  /** Makes them usable. Throws as `LocalDatabase.open` does. */
+  /** Makes them usable. Idempotent. Throws as `LocalDatabase.open` does. */
   open(): Promise<void>;
   /** Throws when the database cannot be read. */
   health(): Promise<void>;
@@ -76,7 +76,13 @@ export function createLocal(options: LocalOptions): Local {
     durability,
   });
   const shared = new LocalSharedState({ database, wake, clock });
+  let opening: Promise<void> | undefined;
   let closing: Promise<void> | undefined;
+  const open = async (): Promise<void> => {
+    await database.open();
+    await results.expire();
+    await Promise.all([code.tidy(clock.wallMs()), outputs.tidy(clock.wallMs())]);
+  };
   const close = async (): Promise<void> => {
     try {
       await queue.close();
@@ -93,13 +99,12 @@ export function createLocal(options: LocalOptions): Local {
     outputs,
     results,
     registry: new LocalFunctionRegistry(database),
-    jobSink: new LocalJobSink(queue),
+    jobSink: new LocalJobSink(queue, results),
     codeUploads: new LocalCodeUploads(code),
     shared,
-    async open() {
-      await database.open();
-      await results.expire();
-      await Promise.all([code.tidy(clock.wallMs()), outputs.tidy(clock.wallMs())]);
+    open() {
+      opening ??= open();
+      return opening;
     },
     health: () => database.check(),
     close() {

@@ -18,6 +18,9 @@ export class QueueTable {
     this.#db = db;
     this.#s = {
       insert: db.sql('INSERT INTO messages (body, sent_at, state, due_at) VALUES (?, ?, ?, ?)'),
+      insertHeld: db.sql(`INSERT INTO messages (body, sent_at, state, due_at, attempt, owner) VALUES (?, ?, 2, ?, 1, ?)
+        RETURNING id`),
+      takeBack: db.sql(`UPDATE messages SET state = 0, due_at = 0, attempt = attempt - 1 WHERE id = ? AND attempt = ?`),
       look: db.sql(`SELECT (SELECT id FROM messages WHERE state = 0 LIMIT 1),
         (SELECT min(due_at) FROM messages WHERE state = 1), (SELECT min(due_at) FROM messages WHERE state = 2)`),
       killDue: db.sql(`${KILL} SELECT id, body, sent_at, attempt, 'its last delivery was not settled in time', ?
@@ -52,6 +55,16 @@ export class QueueTable {
   /** `dueAt` 0 means ready. */
   insert(body: string, sentAt: number, dueAt: number): void {
     this.#s.insert.run(body, sentAt, dueAt === 0 ? 0 : 1, dueAt);
+  }
+
+  /** A message that `owner` holds from the beginning, in its first delivery, until `dueAt`. Returns its id. */
+  insertHeld(body: string, sentAt: number, dueAt: number, owner: number): number {
+    return this.#db.transaction(() => this.#s.insertHeld.get<[number]>(body, sentAt, dueAt, owner)?.[0] ?? 0);
+  }
+
+  /** Undoes a delivery that nobody saw: the message is ready, and the delivery does not count. */
+  takeBack(id: number, attempt: number): void {
+    this.#s.takeBack.run(id, attempt);
   }
 
   /** Whether a message is ready, and when the next one that is not becomes so. Takes no lock. */

@@ -1,10 +1,15 @@
 /** Counts finished jobs: the contract's metrics, and times, memory and tokens beside them. Owns these metrics. */
 
-import type { Job, JobResult, LlmUsage } from '@nanogrid/core';
-import { Counter, Histogram, type Registry } from 'prom-client';
+import { ERROR_CODES, type Job, type JobResult, type LlmCost, type LlmUsage, type StageEnd } from '@nanogrid/core';
+import { Counter, Histogram } from 'prom-client';
 import { BoundedNames, OTHER } from './bounded-names.js';
+import { exemplarOf } from './exemplar.js';
+import type { MetricsRegistry } from './open-metrics.js';
 
 const STATUS = { SUCCESS: 'success', FAILED: 'failed', ERROR: 'error' } as const;
+
+/** Every end that a message may come to, so that the first of each is an increase. */
+const OUTCOMES = ['published', 'known', 'retry', 'exhausted', 'handed-back', 'unreadable', 'failed'];
 
 /** From a kept handler (below 1 ms) to the longest time limit (900 s). */
 const DURATIONS_S = [0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30, 60, 120, 300, 900];
@@ -14,7 +19,7 @@ const MIB = 2 ** 20;
 const MEMORY_BYTES = [4, 8, 16, 32, 64, 128, 256, 512, 1024, 2048, 4096].map((mib) => mib * MIB);
 
 export interface JobMetricsOptions {
-  readonly registry: Registry;
+  readonly registry: MetricsRegistry;
   /** The name of the runtime that a message means; undefined where this worker has none. */
   runtimeName(asked: string): string | undefined;
   /** Names of models that get series of their own. */
@@ -30,8 +35,12 @@ export class JobMetrics {
   readonly #starts;
   readonly #errors;
   readonly #memory;
+  readonly #cpu;
   readonly #tokens;
   readonly #calls;
+  readonly #cost;
+  readonly #pluginErrors;
+  readonly #settled;
 
   constructor(options: JobMetricsOptions) {
     this.#options = options;
@@ -41,6 +50,7 @@ export class JobMetrics {
       name: 'worker_jobs_processed_total',
       help: 'Jobs that ended here with a result.',
       labelNames: ['status', 'runtime', 'model'] as const,
+      enableExemplars: true,
       registers,
     });
     this.#duration = new Histogram({
@@ -48,13 +58,15 @@ export class JobMetrics {
       help: 'Wall time of the user code of jobs that ran.',
       labelNames: ['runtime', 'model'] as const,
       buckets: DURATIONS_S,
+      enableExemplars: true,
       registers,
     });
     this.#phases = new Histogram({
       name: 'nanogrid_job_phase_seconds',
-      help: 'Time of each phase that happened, from the queue to the collecting of outputs.',
+      help: 'Time of each phase that happened, from the queue to the publishing of the result.',
       labelNames: ['phase'] as const,
       buckets: PHASES_S,
+      enableExemplars: true,
       registers,
     });
     this.#starts = new Counter({
@@ -76,6 +88,12 @@ export class JobMetrics {
       buckets: MEMORY_BYTES,
       registers,
     });
+    this.#cpu = new Counter({
+      name: 'nanogrid_job_cpu_seconds_total',
+      help: 'CPU time of jobs, user and system.',
+      labelNames: ['runtime'] as const,
+      registers,
+    });
     this.#tokens = new Counter({
       name: 'nanogrid_llm_tokens_total',
       help: 'Tokens that jobs used, by model and kind (prompt, completion).',
@@ -88,28 +106,76 @@ export class JobMetrics {
       labelNames: ['model'] as const,
       registers,
     });
+    this.#cost = new Counter({
+      name: 'nanogrid_llm_cost_total',
+      help: 'Money that calls to LLMs cost, by model and currency, where prices are configured.',
+      labelNames: ['model', 'currency'] as const,
+      registers,
+    });
+    this.#pluginErrors = new Counter({
+      name: 'nanogrid_plugin_errors_total',
+      help: 'Taps of plugins that failed on a result; the job completed without them.',
+      labelNames: ['plugin'] as const,
+      registers,
+    });
+    this.#settled = new Counter({
+      name: 'nanogrid_messages_settled_total',
+      help: 'What became of the messages of the queue.',
+      labelNames: ['outcome'] as const,
+      registers,
+    });
+    for (const outcome of OUTCOMES) this.#settled.inc({ outcome }, 0);
   }
 
-  /** Series of this runtime begin at 0, so that the first job is an increase, too. */
-  announce(runtime: string): void {
-    for (const status of Object.values(STATUS)) this.#processed.inc({ status, runtime, model: '' }, 0);
+  /** Series of this runtime, or plugin, begin at 0, so that the first job is an increase, too. */
+  announceRuntime(runtime: string): void {
+    for (const status of Object.values(STATUS)) {
+      this.#processed.inc({ labels: { status, runtime, model: '' }, value: 0 });
+    }
+  }
+
+  announcePlugin(plugin: string): void {
+    this.#pluginErrors.inc({ plugin }, 0);
   }
 
   count(result: Readonly<JobResult>, job: Job): void {
-    const { status, phases, durationMs, errorCode, peakMemoryBytes, llmUsage } = result;
+    const { status, phases, durationMs, errorCode, peakMemoryBytes, cpuMs, llmUsage, llmCost } = result;
     // What a message calls a runtime may be anything.
     const runtime = this.#options.runtimeName(job.runtime) ?? OTHER;
     const model = this.#models.admit(mainModel(llmUsage));
-    this.#processed.inc({ status: STATUS[status], runtime, model });
-    if (errorCode !== undefined) this.#errors.inc({ code: errorCode });
-    const { start, ...times } = phases;
-    for (const [phase, ms] of Object.entries(times)) if (ms > 0) this.#phases.observe({ phase }, ms / 1000);
+    const exemplar = exemplarOf(result.traceparent);
+    this.#processed.inc({ labels: { status: STATUS[status], runtime, model }, ...exemplar });
+    // A plugin's early answer may have a code of its own.
+    if (errorCode !== undefined) this.#errors.inc({ code: Object.hasOwn(ERROR_CODES, errorCode) ? errorCode : OTHER });
+    const { start, publish: _unfinished, ...times } = phases;
+    for (const [phase, ms] of Object.entries(times)) {
+      if (ms > 0) this.#phases.observe({ labels: { phase }, value: ms / 1000, ...exemplar });
+    }
     if (phases.exec > 0) {
-      this.#duration.observe({ runtime, model }, durationMs / 1000);
+      this.#duration.observe({ labels: { runtime, model }, value: durationMs / 1000, ...exemplar });
       this.#starts.inc({ runtime, start });
     }
     if (peakMemoryBytes !== undefined) this.#memory.observe({ runtime }, peakMemoryBytes);
+    if (cpuMs !== undefined) this.#cpu.inc({ runtime }, atLeastZero(cpuMs / 1000));
+    for (const { plugin } of result.pluginErrors ?? []) this.#pluginErrors.inc({ plugin });
     this.#countTokens(llmUsage);
+    this.#countCost(llmCost);
+  }
+
+  /** The result itself cannot say how long it took to publish it, nor what became of its message. */
+  countStage({ stage, durationMs, outcome, job }: StageEnd): void {
+    if (stage === 'settle') this.#settled.inc({ outcome });
+    if (stage !== 'publish' || outcome !== 'done') return;
+    const exemplar = exemplarOf(job?.traceparent);
+    this.#phases.observe({ labels: { phase: stage }, value: durationMs / 1000, ...exemplar });
+  }
+
+  #countCost(cost: LlmCost | undefined): void {
+    if (cost === undefined) return;
+    const { currency } = cost;
+    for (const [name, money] of Object.entries(cost.byModel)) {
+      this.#cost.inc({ model: this.#models.admit(name), currency }, atLeastZero(money));
+    }
   }
 
   #countTokens(usage: LlmUsage | undefined): void {

@@ -9,9 +9,13 @@ export interface MetricsServerOptions {
   readonly port: number;
   /** The option and where it came from, for messages. */
   readonly portSource: string;
+  /** All metrics, in the format that who asks with this `Accept` would rather have. */
+  render(accept: string | undefined): Promise<MetricsPage>;
+}
+
+export interface MetricsPage {
   readonly contentType: string;
-  /** All metrics in the text format. */
-  render(): Promise<string>;
+  readonly text: string;
 }
 
 export interface MetricsServer {
@@ -23,9 +27,12 @@ export interface MetricsServer {
 
 /** Listens. Throws `NG_PORT_IN_USE`, or `NG_CONFIG_INVALID` for an address that this machine does not have. */
 export async function startMetricsServer(options: MetricsServerOptions): Promise<MetricsServer> {
-  const { host, port, contentType, render } = options;
+  const { host, port, render } = options;
   const app = fastify({ forceCloseConnections: true, requestTimeout: 10_000 });
-  app.get('/metrics', async (_request, reply) => reply.type(contentType).send(await render()));
+  app.get('/metrics', async (request, reply) => {
+    const { contentType, text } = await render(request.headers.accept);
+    return reply.type(contentType).header('vary', 'Accept').send(text);
+  });
   app.setNotFoundHandler((_request, reply) => reply.code(404).type('text/plain').send('There is only GET /metrics.\n'));
   app.setErrorHandler((error, _request, reply) => {
     const { statusCode = 500, message } = error as { statusCode?: number; message: string };

@@ -4,89 +4,22 @@ import {
   createGuardedHooks,
   createPluginHost,
   definePlugin,
-  type Hooks,
-  type Job,
-  type JobResult,
-  type LlmUsage,
   type PluginMetric,
-  type PluginRegistry,
   silentLogger,
   type WorkerStatus,
 } from '@nanogrid/core';
 import { afterEach, describe, expect, test } from 'vitest';
-import { parseExposition, type Sample, sampleValue } from './parse-exposition.test.util.js';
-import { type PrometheusOptions, prometheus } from './prometheus.js';
+import { job, type Lab, startLab, status, success, withModels } from './metrics-lab.test.util.js';
+import { sampleValue } from './parse-exposition.test.util.js';
+import type { PrometheusOptions } from './prometheus.js';
 
-const cache = { entries: 2, bytes: 300, hits: 5, misses: 2, evictions: 1 };
-const status: WorkerStatus = {
-  state: 'ready',
-  version: '0.1.0',
-  uptimeMs: 1_000,
-  environment: 'production',
-  activeJobs: 3,
-  delayedJobs: 0,
-  waitingJobs: 0,
-  processedJobs: 9,
-  slots: { total: 4, free: 1 },
-  memoryMb: { total: 1_024, free: 256 },
-  pool: { runtimes: { python: { busy: 3, idle: 1 }, go: {} }, waiting: 2, transitions: { 'idle>bound': 4 } },
-  queue: { waiting: 7, delayed: 1, inFlight: 3, deadLetters: 0, oldestAgeMs: 1_500 },
-  codeCache: cache,
-  artifactCache: { ...cache, bytes: 400 },
-  plugins: [],
-  metrics: [],
-  failing: {},
-};
-const phases = { queue: 2, fetch: 0, extract: 0, acquire: 0.2, build: 0, exec: 30, collect: 1, publish: 0 };
-const success: JobResult = {
-  requestId: 'r',
-  runtime: 'python',
-  status: 'SUCCESS',
-  stdout: '',
-  stderr: '',
-  durationMs: 20,
-  phases: { ...phases, start: 'warm' },
-  peakMemoryBytes: 9 * 2 ** 20,
-  memoryMb: 256,
-  outputFiles: [],
-  attempt: 1,
-};
-const job = { id: 'r', runtime: 'Python3.9' } as Job;
+let lab: Lab | undefined;
 
-let plugins: PluginRegistry | undefined;
+afterEach(() => lab?.stop());
 
-afterEach(() => plugins?.stop());
-
-interface Lab {
-  readonly hooks: Hooks;
-  readonly address: string;
-  scrape(): Promise<Sample[]>;
-}
-
-async function start(options: PrometheusOptions = {}, told: WorkerStatus | null = status): Promise<Lab> {
-  const hooks = createGuardedHooks({ log: silentLogger });
-  const said: object[] = [];
-  const log = { ...silentLogger, info: (fields: object | string) => void said.push(fields as object) };
-  plugins = await createPluginHost({
-    config: { http: { host: '127.0.0.1', port: 0 } } as CoreConfig,
-    hooks,
-    log: { ...log, child: () => log },
-    status: async () => told ?? undefined,
-    runtimeName: (asked) => (/^python/i.test(asked) ? 'python' : undefined),
-    plugins: [prometheus({ port: 0, ...options })],
-  });
-  await plugins.start();
-  const [{ address }] = said as [{ address: string }];
-  return { hooks, address, scrape: async () => parseExposition(await (await fetch(address)).text()) };
-}
-
-function withModels(...names: string[]): LlmUsage {
-  const counts = { promptTokens: 10, completionTokens: 5, totalTokens: 15, calls: 1 };
-  // Not a literal: a model may be called __proto__.
-  const byModel = Object.fromEntries(
-    names.map((name, place) => [name, { ...counts, totalTokens: counts.totalTokens + place }]),
-  );
-  return { ...counts, byModel };
+async function start(options?: PrometheusOptions, told?: WorkerStatus | null): Promise<Lab> {
+  lab = await startLab(options, told);
+  return lab;
 }
 
 describe('jobs', () => {
@@ -180,6 +113,43 @@ describe('jobs', () => {
   });
 });
 
+describe('what the result itself does not say', () => {
+  const stage = { job, startedAt: 0, durationMs: 3 } as const;
+
+  test('is the time of publishing', async () => {
+    const { endStage, scrape } = await start();
+    endStage({ ...stage, stage: 'publish', outcome: 'done' });
+    endStage({ ...stage, stage: 'publish', outcome: 'failed' });
+    endStage({ ...stage, stage: 'exec', outcome: 'done' });
+    const samples = await scrape();
+    expect(sampleValue(samples, 'nanogrid_job_phase_seconds_sum', { phase: 'publish' })).toBeCloseTo(0.003);
+    expect(sampleValue(samples, 'nanogrid_job_phase_seconds_count', { phase: 'publish' })).toBe(1);
+    expect(sampleValue(samples, 'nanogrid_job_phase_seconds_count', { phase: 'exec' })).toBeUndefined();
+  });
+
+  test('is what became of the message', async () => {
+    const { endStage, scrape } = await start();
+    endStage({ ...stage, stage: 'settle', outcome: 'retry' });
+    const samples = await scrape();
+    const settled = (outcome: string) => sampleValue(samples, 'nanogrid_messages_settled_total', { outcome });
+    expect([settled('retry'), settled('published'), settled('unreadable')]).toEqual([1, 0, 0]);
+  });
+});
+
+test('CPU time, the cost of LLM calls and failed taps of plugins are counted', async () => {
+  const { hooks, scrape } = await start();
+  const llmCost = { currency: 'EUR', total: 0.25, byModel: { m: 0.25, odd: -1 } };
+  const pluginErrors = [{ plugin: 'audit', hook: 'afterExec', message: 'odd' }];
+  for (let count = 0; count < 2; count++) {
+    await hooks.onResult.promise({ ...success, cpuMs: 1_500, llmCost, pluginErrors }, job);
+  }
+  const samples = await scrape();
+  expect(sampleValue(samples, 'nanogrid_job_cpu_seconds_total', { runtime: 'python' })).toBe(3);
+  expect(sampleValue(samples, 'nanogrid_llm_cost_total', { model: 'm', currency: 'EUR' })).toBe(0.5);
+  expect(sampleValue(samples, 'nanogrid_llm_cost_total', { model: 'odd' })).toBe(0);
+  expect(sampleValue(samples, 'nanogrid_plugin_errors_total', { plugin: 'audit' })).toBe(2);
+});
+
 describe('the worker', () => {
   test('is shown as it is when it is asked', async () => {
     const { scrape } = await start();
@@ -222,14 +192,19 @@ describe('the worker', () => {
     const metrics = [
       { ...figure, name: 'outbox_entries' },
       { ...figure, name: 'outbox_written_total', kind: 'counter' as const },
+      { ...figure, name: 'outbox_read', kind: 'counter' as const },
       { ...figure, name: 'job_errors_total' },
+      { ...figure, name: 'job_phase_seconds_sum' },
     ];
     const { scrape } = await start({}, { ...status, metrics });
     await scrape();
     const samples = await scrape();
     expect(sampleValue(samples, 'nanogrid_outbox_entries', { plugin: 'outbox' })).toBe(4);
     expect(sampleValue(samples, 'nanogrid_outbox_written_total')).toBe(4);
+    // Every counter ends in _total, in either format.
+    expect(sampleValue(samples, 'nanogrid_outbox_read_total')).toBe(4);
     expect(sampleValue(samples, 'nanogrid_job_errors_total')).toBeUndefined();
+    expect(sampleValue(samples, 'nanogrid_job_phase_seconds_sum')).toBeUndefined();
   });
 });
 
@@ -259,7 +234,7 @@ describe('the server', () => {
 
   test('is gone when the worker stops', async () => {
     const { address } = await start();
-    await plugins?.stop();
+    await lab?.stop();
     await expect(fetch(address)).rejects.toThrow();
   });
 });

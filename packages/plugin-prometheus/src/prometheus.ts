@@ -1,9 +1,10 @@
 /** The plugin `prometheus`: the worker's metrics on a port of their own. Owns the metrics of one worker. */
 
 import { definePlugin } from '@nanogrid/core';
-import { collectDefaultMetrics, Registry } from 'prom-client';
+import { collectDefaultMetrics } from 'prom-client';
 import { JobMetrics } from './job-metrics.js';
 import { type MetricsServer, startMetricsServer } from './metrics-server.js';
+import { createRegistry, renderMetrics } from './open-metrics.js';
 import { WorkerMetrics } from './worker-metrics.js';
 
 /** The lag of the event loop is sampled so often, in milliseconds: an idle worker is to stay idle. */
@@ -49,7 +50,7 @@ export const prometheus = definePlugin({
     },
   },
   apply(host, options) {
-    const registry = new Registry();
+    const registry = createRegistry();
     const { runtimeName } = host;
     const jobs = new JobMetrics({ registry, runtimeName, maxModels: options.maxModels });
     const worker = new WorkerMetrics(registry, ({ plugin, name }) =>
@@ -58,6 +59,7 @@ export const prometheus = definePlugin({
     let server: MetricsServer | undefined;
 
     host.hooks.onResult.tap('count', (result, job) => jobs.count(result, job));
+    host.onStageEnd((end) => jobs.countStage(end));
     host.lifecycle({
       async start() {
         if (options.processMetrics) {
@@ -67,12 +69,12 @@ export const prometheus = definePlugin({
           host: options.host ?? host.config.http.host,
           port: options.port,
           portSource: host.optionSource('port'),
-          contentType: registry.contentType,
-          async render() {
+          async render(accept) {
             const status = await host.status();
-            for (const runtime of Object.keys(status?.pool.runtimes ?? {})) jobs.announce(runtime);
+            for (const runtime of Object.keys(status?.pool.runtimes ?? {})) jobs.announceRuntime(runtime);
+            for (const { name } of status?.plugins ?? []) jobs.announcePlugin(name);
             worker.update(status);
-            return await registry.metrics();
+            return await renderMetrics(registry, accept);
           },
         });
         host.log.info({ address: `${server.address}/metrics` }, 'metrics are served');

@@ -1,7 +1,8 @@
 /** Shows the worker as it is when somebody asks: jobs, pool, caches, queue, figures of plugins. Owns these metrics. */
 
 import type { PluginFigure, WorkerStatus } from '@nanogrid/core';
-import { Counter, Gauge, type Registry } from 'prom-client';
+import { Counter, Gauge } from 'prom-client';
+import type { MetricsRegistry } from './open-metrics.js';
 
 /** How `/status` calls what waits in the queue, and what its series are called. */
 const QUEUE_STATES = {
@@ -14,18 +15,19 @@ const QUEUE_STATES = {
 const MIB = 2 ** 20;
 
 export class WorkerMetrics {
-  readonly #registry: Registry;
+  readonly #registry: MetricsRegistry;
   readonly #warn: (figure: PluginFigure) => void;
   readonly #gauges = new Map<string, Gauge>();
   readonly #counters = new Map<string, Counter>();
   readonly #refused = new Set<string>();
 
   /** `warn` is told, once each, of figures whose names are taken. */
-  constructor(registry: Registry, warn: (figure: PluginFigure) => void) {
+  constructor(registry: MetricsRegistry, warn: (figure: PluginFigure) => void) {
     this.#registry = registry;
     this.#warn = warn;
     this.#gauge('worker_active_jobs', 'Jobs that run now.');
     this.#gauge('nanogrid_waiting_jobs', 'Jobs that were taken ahead and wait for a slot.');
+    this.#gauge('nanogrid_delayed_jobs', 'Jobs that wait since their function loses its containers again and again.');
     this.#gauge('nanogrid_healthy', '1 while jobs can be taken, as /health has it.');
     this.#gauge('nanogrid_part_failing', '1 for each part that fails now, as /health names it.', 'part');
     this.#gauge('nanogrid_worker_info', 'Always 1.', 'version', 'environment');
@@ -63,6 +65,7 @@ export class WorkerMetrics {
     this.#set('nanogrid_worker_info', 1, { version, environment });
     for (const part of Object.keys(failing)) this.#set('nanogrid_part_failing', 1, { part });
     this.#set('nanogrid_waiting_jobs', status.waitingJobs);
+    this.#set('nanogrid_delayed_jobs', status.delayedJobs);
     this.#set('nanogrid_slots', slots.total);
     this.#set('nanogrid_slots_free', slots.free);
     this.#set('nanogrid_memory_budget_bytes', memoryMb.total * MIB);
@@ -100,10 +103,10 @@ export class WorkerMetrics {
   }
 
   #updateFigure(figure: PluginFigure): void {
-    const name = `nanogrid_${figure.name}`;
+    const name = seriesName(figure);
     const known = this.#gauges.has(name) || this.#counters.has(name);
     if (this.#refused.has(name)) return;
-    if (!known && this.#registry.getSingleMetric(name) !== undefined) {
+    if (!known && this.#isTaken(name)) {
       this.#refused.add(name);
       this.#warn(figure);
       return;
@@ -111,6 +114,12 @@ export class WorkerMetrics {
     if (!known && figure.kind === 'gauge') this.#gauge(name, figure.help, 'plugin');
     if (!known && figure.kind === 'counter') this.#counter(name, figure.help, 'plugin');
     this.#set(name, figure.value, { plugin: figure.plugin });
+  }
+
+  /** By a metric, or by the series of a histogram. */
+  #isTaken(name: string): boolean {
+    const family = name.replace(/_(?:bucket|sum|count|total|created|info)$/, '');
+    return [name, family, `${family}_total`].some((one) => this.#registry.getSingleMetric(one) !== undefined);
   }
 
   #gauge(name: string, help: string, ...labelNames: string[]): void {
@@ -126,6 +135,11 @@ export class WorkerMetrics {
     this.#gauges.get(name)?.set(labels, value);
     if (value >= 0) this.#counters.get(name)?.inc(labels, value);
   }
+}
+
+/** OpenMetrics has `_total` at the end of every counter: both formats are to have the same names. */
+function seriesName({ name, kind }: PluginFigure): string {
+  return `nanogrid_${name}${kind === 'counter' && !name.endsWith('_total') ? '_total' : ''}`;
 }
 
 /** The queue's counts are not part of what `/health` asks. */

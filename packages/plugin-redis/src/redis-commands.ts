@@ -3,7 +3,14 @@
 import type { JobState } from '@nanogrid/core';
 import type { Client } from './connection-options.js';
 import type { RedisLink } from './redis-link.js';
-import { claimKey, resultKey, type ScriptName, stateKey } from './scripts.js';
+import { appendedKey, claimKey, resultKey, type ScriptName, stateKey, streamKey } from './scripts.js';
+
+/** An event as it is appended. */
+export interface EncodedEvent {
+  readonly stream: string;
+  /** Arguments of XADD behind the key. */
+  readonly entry: readonly string[];
+}
 
 /** A result as it is published. */
 export interface EncodedResult {
@@ -11,6 +18,7 @@ export interface EncodedResult {
   readonly state: 'completed' | 'failed';
   /** JSON in the dialect of the job. */
   readonly body: string;
+  readonly events?: readonly EncodedEvent[];
 }
 
 type Answer = number | string | null;
@@ -33,20 +41,31 @@ export function runScript(
 export class RedisCommands {
   readonly #link: RedisLink;
   readonly #ttlMs: number;
+  readonly #refused: (result: EncodedResult, reason: string) => void;
 
-  constructor(link: RedisLink, ttlMs: number) {
+  /** `refused`: told of events that a stream did not take, and that are not tried again; their result is published. */
+  constructor(link: RedisLink, ttlMs: number, refused: (result: EncodedResult, reason: string) => void = () => {}) {
     this.#link = link;
     this.#ttlMs = ttlMs;
+    this.#refused = refused;
   }
 
   /** False where a result of that id is known. */
-  async publish({ jobId, state, body }: EncodedResult): Promise<boolean> {
+  async publish(result: EncodedResult): Promise<boolean> {
+    const { jobId, state, body, events = [] } = result;
     const key = resultKey(jobId);
     if (!this.#link.isCluster) {
-      return (
-        (await this.#run('Publishing a result to', 'ngPublish', [key, stateKey(jobId)], [body, this.#ttlMs, state])) ===
-        1
-      );
+      const keys = [key, stateKey(jobId), ...events.map(({ stream }) => streamKey(stream))];
+      const args = [body, this.#ttlMs, state, ...events.map(({ entry }) => JSON.stringify(entry))];
+      const answer = await this.#run('Publishing a result to', 'ngPublish', keys, args);
+      if (typeof answer === 'string') this.#refused(result, answer);
+      return answer !== 0;
+    }
+    // Before the result: who dies in between publishes nothing, and the job that comes again finds its event noted.
+    for (const { stream, entry } of events) {
+      const keys = [streamKey(stream), appendedKey(stream, jobId)];
+      const answer = await this.#run('Appending an event to', 'ngAppend', keys, [JSON.stringify(entry), this.#ttlMs]);
+      if (typeof answer === 'string') this.#refused(result, answer);
     }
     const isNew = (await this.#run('Publishing a result to', 'ngPublish', [key], [body, this.#ttlMs])) === 1;
     // Also where it was known: whoever published it may have died before this step. Its state is the one that counts.

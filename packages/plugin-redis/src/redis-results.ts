@@ -6,6 +6,7 @@
 import {
   type Dialect,
   encodeResult,
+  type JobEvent,
   type JobResult,
   type JobStart,
   type JobState,
@@ -17,7 +18,7 @@ import type { ConnectionOptions } from './connection-options.js';
 import { JobClaims } from './job-claims.js';
 import { Outbox } from './outbox/outbox.js';
 import { OutboxDrain } from './outbox/outbox-drain.js';
-import { type EncodedResult, RedisCommands } from './redis-commands.js';
+import { type EncodedEvent, type EncodedResult, RedisCommands } from './redis-commands.js';
 import { RedisLink } from './redis-link.js';
 import { RedisSharedState } from './redis-shared-state.js';
 import { ResultWaits } from './result-waits.js';
@@ -49,6 +50,7 @@ export interface RedisResultsOptions {
 const PING_MS = 1_500;
 
 export class RedisResults implements ResultStore {
+  readonly keepsStreams = true;
   /** What controllers and workers share beside results, on the same connections. */
   readonly shared: RedisSharedState;
   readonly #log: Logger;
@@ -57,6 +59,7 @@ export class RedisResults implements ResultStore {
   readonly #subscriber: Subscriber;
   readonly #waits: ResultWaits;
   readonly #claims: JobClaims;
+  #eventsRefused = 0;
   readonly #outbox: Outbox | undefined;
   readonly #drain: OutboxDrain | undefined;
   /** Why the last result could neither be published nor kept on disk; undefined once one could. */
@@ -67,7 +70,11 @@ export class RedisResults implements ResultStore {
     const link = new RedisLink({ connection, log, source });
     const isUp = () => link.isUp;
     this.#link = link;
-    this.#commands = new RedisCommands(link, resultTtlMs);
+    this.#commands = new RedisCommands(link, resultTtlMs, ({ jobId, events }, reason) => {
+      this.#eventsRefused += 1;
+      // With all that it holds: what is billed by it must not be lost.
+      log.error({ jobId, events, reason }, 'a stream in Redis did not take the event of a job');
+    });
     this.#subscriber = new Subscriber(link, log);
     this.#waits = new ResultWaits(link, this.#commands, this.#subscriber);
     this.shared = new RedisSharedState(link, this.#subscriber);
@@ -101,9 +108,10 @@ export class RedisResults implements ResultStore {
   }
 
   async publish(result: JobResult, dialect: Dialect): Promise<boolean> {
-    const { requestId: jobId, status } = result;
+    const { requestId: jobId, status, events } = result;
     const body = JSON.stringify(encodeResult(result, dialect));
-    const encoded: EncodedResult = { jobId, state: status === 'SUCCESS' ? 'completed' : 'failed', body };
+    const state = status === 'SUCCESS' ? 'completed' : 'failed';
+    const encoded: EncodedResult = { jobId, state, body, ...(events && { events: events.map(encodeEvent) }) };
     try {
       const isNew = await this.#commands.publish(encoded);
       this.#outboxTrouble = undefined;
@@ -160,6 +168,7 @@ export class RedisResults implements ResultStore {
       outboxBytes: this.#outbox?.bytes ?? 0,
       outboxUnreadable: this.#outbox?.quarantined ?? 0,
       outboxPublished: this.#drain?.published ?? 0,
+      eventsRefused: this.#eventsRefused,
     };
   }
 
@@ -179,6 +188,11 @@ export class RedisResults implements ResultStore {
     const lost = this.#outboxTrouble && ` Further results are kept by their jobs: ${this.#outboxTrouble.message}`;
     return new NanoGridError(error.code, `${error.message}${hint}${told}${lost ?? ''}`, { cause: error });
   }
+}
+
+/** As XADD takes it. The length is kept about so: exactly would cost each of them more. */
+function encodeEvent({ stream, maxLength, fields }: JobEvent): EncodedEvent {
+  return { stream, entry: ['MAXLEN', '~', String(maxLength), '*', ...Object.entries(fields).flat()] };
 }
 
 function unlessAborted<T>(work: Promise<T>, signal: AbortSignal): Promise<T> {

@@ -87,5 +87,11 @@ export const redis = definePlugin({
       help: 'Files of the outbox that could not be read and were put aside.',
       value: () => results.stats().outboxUnreadable,
     });
+    host.metric({
+      name: 'redis_events_refused_total',
+      kind: 'counter',
+      help: 'Events of jobs that a stream did not take; they are in the log.',
+      value: () => results.stats().eventsRefused,
+    });
   },
 });

@@ -56,6 +56,13 @@ function deadQueue(...failures: Error[]) {
   return { sent, deadLetters: { kind: 'queue', send } as DeadLetters };
 }
 
+test('takes the trace from the message attribute', async () => {
+  const traceparent = `00-${'a'.repeat(32)}-${'b'.repeat(16)}-01`;
+  const MessageAttributes = { traceparent: { DataType: 'String', StringValue: traceparent } };
+  expect((await make({ more: { MessageAttributes } })).delivery.traceparent).toBe(traceparent);
+  expect((await make()).delivery.traceparent).toBeUndefined();
+});
+
 test('tells what SQS told', async () => {
   const { delivery } = await make({ attempt: 4 });
   expect(delivery).toMatchObject({ id: 'id-a', body: 'a', attempt: 4, lastAttempt: false, sentAt: 1_800_000_000_000 });

@@ -40,6 +40,8 @@ export class SqsDelivery implements Delivery {
   readonly attempt: number;
   readonly lastAttempt: boolean;
   readonly sentAt: number | undefined;
+  /** The message attribute of this name, as OpenTelemetry's instrumentations of the SDK set it. */
+  readonly traceparent: string | undefined;
   readonly #message: Message;
   readonly #receipt: string;
   readonly #context: DeliveryContext;
@@ -59,6 +61,7 @@ export class SqsDelivery implements Delivery {
     this.attempt = Math.max(1, Number(ApproximateReceiveCount ?? 1));
     this.lastAttempt = this.attempt >= context.maxAttempts;
     this.sentAt = SentTimestamp === undefined ? undefined : Number(SentTimestamp);
+    this.traceparent = message.MessageAttributes?.traceparent?.StringValue;
   }
 
   async extend(ms: number): Promise<void> {

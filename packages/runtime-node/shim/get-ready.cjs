@@ -51,6 +51,8 @@ function surveyCode() {
 function survey(text, path, known, found) {
   found.esm ||= path.endsWith('.mjs') || /^[ \t]{0,99}(?:import|export)[ {*]|\bimport\s{0,9}\(/m.test(text);
   found.fetch ||= /\bfetch\s{0,9}\(/.test(text);
+  // What the AI client is made of.
+  if (/['"]nanogrid-ai['"]/.test(text)) found.modules.add('http');
   const imports = /\b(?:require\s{0,9}\(|from|import\s{0,9}\(?)\s{0,9}['"](?:node:)?([a-z][a-z0-9_/]{0,40})['"]/g;
   for (const [, name] of text.matchAll(imports)) {
     if (known.has(name) && !NEVER_PRELOAD.test(name)) found.modules.add(name);

@@ -25,6 +25,7 @@ from nanogrid_ahead import NEVER_PRELOAD, get_ready, preload, survey_code
 from nanogrid_job import PR_SET_DUMPABLE, become_job, get_set, make_stdin
 
 CONTROL = 3
+AI_CLIENT = "nanogrid_ai"  # in the image, for the code that names it
 FDS = struct.Struct("4i")
 FDS_OF_KEPT = struct.Struct("5i")
 
@@ -132,6 +133,8 @@ def main():
     offered = {name.partition(".")[0] for name in packages}
     known = sys.stdlib_module_names - NEVER_PRELOAD - own
     standard = sorted(name for name in imports if name.partition(".")[0] in known)[:200]
+    if AI_CLIENT in wanted - own:
+        standard.append(AI_CLIENT)
     if wanted & offered and not own & offered:
         give_order.send(json.dumps([standard, sorted(own & sys.stdlib_module_names)]).encode())
         os._exit(1 if os.waitpid(heavy, 0)[1] else 0)  # from here on the other process serves

@@ -1,6 +1,6 @@
 /**
- * A worker as a fleet runs it: `nanogrid start` in a process of its own, with the contract's environment variables and a
- * ten-line configuration. Owns the process, its folder, and the containers it may leave when it is killed.
+ * A worker, or a controller, as a fleet runs it: `nanogrid start` in a process of its own, with the contract's environment
+ * variables and a ten-line configuration. Owns the process, its folder, and the containers it may leave when it is killed.
  */
 
 import { type ChildProcess, spawn } from 'node:child_process';
@@ -36,6 +36,8 @@ export interface AwsWorkerOptions {
   readonly env?: Readonly<Record<string, string>>;
   /** The text of the configuration file, instead of one made from `options` and `settings`. */
   readonly config?: string;
+  /** Default `worker`. */
+  readonly role?: 'worker' | 'controller';
   /** Where another worker was before, with what it left there. Default: a new folder. */
   readonly directory?: string;
 }
@@ -100,6 +102,7 @@ export class AwsWorker {
     };
     const bin = fileURLToPath(source('../../../packages/cli/dist/bin.js'));
     const argv = [bin, 'start', '--json', '--log-level', options.env?.LOG_LEVEL ?? 'debug'];
+    if (options.role !== undefined) argv.push('--role', options.role);
     const stdio = ['ignore', 'pipe', 'pipe', 'ipc'] as const;
     const child = spawn(process.execPath, argv, { cwd: directory, env, stdio: [...stdio] });
     const worker = new AwsWorker(directory, child, options.directory === undefined);
@@ -124,6 +127,11 @@ export class AwsWorker {
   /** `http://…` of its /health and /status. */
   get http(): string {
     return String((JSON.parse(this.#out) as { http: string }).http);
+  }
+
+  /** `http://…` of a controller's API. */
+  get api(): string {
+    return String((JSON.parse(this.#out) as { api: string }).api);
   }
 
   /** Every stage that jobs have reached. */

@@ -31,6 +31,11 @@ export class ApiClient {
     this.#signal = signal;
   }
 
+  /** The same with another signal, for what is still to be asked when this one has aborted. */
+  withSignal(signal: AbortSignal): ApiClient {
+    return new ApiClient(this.#connection, signal);
+  }
+
   get server(): string {
     return this.#connection.server.href.replace(/\/$/, '');
   }

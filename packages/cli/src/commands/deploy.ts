@@ -1,22 +1,19 @@
 /** `nanogrid deploy PATH`: registers a function with a controller, or a new version of one. Owns no state. */
 
-import { join, resolve } from 'node:path';
+import { resolve } from 'node:path';
 import { NanoGridError } from '@nanogrid/core';
 import type { Command } from 'commander';
-import type { ApiClient } from '../client/api-client.js';
 import type { ConnectionOptions } from '../client/connection.js';
 import { FUNCTION_FILE, type FunctionFile, readFunctionFile } from '../client/function-file.js';
-import { multipartBody } from '../client/multipart.js';
-import { findByName, type ServerFunction } from '../client/resolve-function.js';
+import { findByName } from '../client/resolve-function.js';
+import { uploadFunction } from '../client/upload-function.js';
 import { addConnectionOptions, openApi } from '../client/with-api.js';
 import { guessRuntime } from '../code/guess-runtime.js';
-import { type Code, readCode } from '../code/read-code.js';
+import { readCode } from '../code/read-code.js';
 import { CLIENT_EXIT_CODES_HELP, EXIT } from '../exit-codes.js';
 import type { Execute, Invocation } from '../invocation.js';
 import { loadProject } from '../load-project.js';
 import { handlerName, id, wholeNumber } from '../parse-options.js';
-import { makeScratch } from '../scratch.js';
-import { UploadProgress } from '../ui/upload-progress.js';
 import { teach } from './shared.js';
 
 interface DeployOptions extends ConnectionOptions {
@@ -80,7 +77,7 @@ async function deploy(invocation: Invocation, path: string, options: DeployOptio
   // The server may have runtimes that are not configured here: a name that is given is for the server to judge.
   const runtime = settings.runtime ?? guessRuntime({ ...code, handler: settings.handler }, runtimes).name;
   const functionId = settings.function_id ?? (await findByName(api, name))?.function_id;
-  const answer = await upload(invocation, api, code, fieldsOf({ ...settings, name, runtime }, functionId));
+  const answer = await uploadFunction(invocation, api, code, { ...settings, name, runtime }, functionId);
   const { function_id, version } = answer;
   ui.note(`${functionId === undefined ? 'Registered' : 'Updated'} ${name} (${answer.runtime}), version ${version}.`);
   ui.note(ui.style.dim(`nanogrid invoke ${name.includes(' ') ? function_id : name} --input '{}'`));
@@ -107,41 +104,4 @@ function variables(texts: readonly string[], env: Invocation['io']['env']): Reco
       });
     }),
   );
-}
-
-function fieldsOf(settings: FunctionFile, functionId: string | undefined): Record<string, string> {
-  const { name, runtime, handler, timeout, memory_mb, env = {} } = settings;
-  const fields = {
-    function_name: name,
-    runtime,
-    handler,
-    timeout,
-    memory_mb,
-    env: Object.keys(env).length === 0 ? undefined : JSON.stringify(env),
-    function_id: functionId,
-  };
-  const given = Object.entries(fields).filter(([, value]) => value !== undefined);
-  return Object.fromEntries(given.map(([field, value]) => [field, String(value)]));
-}
-
-async function upload(
-  { io }: Invocation,
-  api: ApiClient,
-  code: Code,
-  fields: Record<string, string>,
-): Promise<ServerFunction> {
-  const scratch = await makeScratch(io);
-  const progress = new UploadProgress(io.stderr);
-  try {
-    const path = await code.bytes(join(scratch.path, 'code.zip'), io.interruption.signal);
-    const name = code.keyName === 'code.zip' ? 'code.zip' : (code.names[0] ?? code.keyName);
-    const { headers, body, sizeBytes } = await multipartBody(fields, { path, name }, (sent) =>
-      progress.update(sent, sizeBytes),
-    );
-    const answer = await api.call('POST', '/upload', { headers, body });
-    return answer.body as ServerFunction;
-  } finally {
-    progress.end();
-    await scratch.remove();
-  }
 }

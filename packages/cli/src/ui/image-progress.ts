@@ -1,9 +1,9 @@
-/** Shows images that are pulled or built: a spinner on a terminal, a line now and then anywhere else. Owns the spinner. */
+/** Shows images that are pulled or built: a spinner on a terminal, a line now and then anywhere else. Owns what was said last. */
 
 import type { ImageProgress } from '@nanogrid/core';
-import type { Ora } from 'ora';
 import type { Io } from '../io.js';
 import { formatBytes } from './format.js';
+import { canSpin, Spinner } from './spinner.js';
 
 /** Least time between two plain lines about the same step, in milliseconds. */
 const LINE_GAP_MS = 5_000;
@@ -19,14 +19,13 @@ export class ProgressDisplay {
   readonly #io: Pick<Io, 'stderr'>;
   readonly #writeLine: NonNullable<ProgressDisplayOptions['line']>;
   readonly #now: () => number;
-  #spinner: Ora | undefined;
-  /** What the spinner says, or will say once it is loaded; undefined while there is none. */
-  #text: string | undefined;
+  readonly #spinner: Spinner;
   #lastStep = '';
   #lastLineAt = 0;
 
   constructor(io: Pick<Io, 'stderr'>, options: ProgressDisplayOptions = {}) {
     this.#io = io;
+    this.#spinner = new Spinner(io);
     this.#writeLine = options.line ?? ((text) => io.stderr.write(`${text}\n`));
     this.#now = options.now ?? (() => performance.now());
   }
@@ -34,34 +33,12 @@ export class ProgressDisplay {
   /** May be passed as a callback. */
   readonly update = (progress: ImageProgress): void => {
     const text = describe(progress);
-    const { isTTY, columns = 0 } = this.#io.stderr;
-    // A terminal that tells no width (0) would make the spinner clear lines for ever.
-    if (isTTY === true && columns > 0) this.#spin(text);
+    if (canSpin(this.#io.stderr)) this.#spinner.show(text);
     else this.#line(stepOf(progress), text, progress);
   };
 
   /** Takes the spinner away; a later `update` brings it back. */
-  readonly stop = (): void => {
-    this.#text = undefined;
-    this.#spinner?.stop();
-    this.#spinner = undefined;
-  };
-
-  #spin(text: string): void {
-    const loading = this.#text !== undefined;
-    this.#text = text;
-    if (this.#spinner) this.#spinner.text = text;
-    else if (!loading) this.#startSpinner().catch(() => {});
-  }
-
-  /** Loaded when something is there to show: most commands never do. */
-  async #startSpinner(): Promise<void> {
-    const { default: ora } = await import('ora');
-    if (this.#text === undefined || this.#spinner !== undefined) return;
-    const stream = this.#io.stderr as NodeJS.WriteStream;
-    // `discardStdin` would take Ctrl-C and the function's input away from the process.
-    this.#spinner = ora({ text: this.#text, stream, discardStdin: false }).start();
-  }
+  readonly stop = (): void => this.#spinner.stop();
 
   #line(step: string, text: string, progress: ImageProgress): void {
     const now = this.#now();

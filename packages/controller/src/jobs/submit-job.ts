@@ -10,6 +10,6 @@ export async function submitJob(
 ): Promise<void> {
   const { jobId, record } = request;
   // First: a job that is known before it is sent can never be told to be unknown afterwards.
-  await resultStore.progress(jobId, 'pending');
+  if (jobSink.announcesTo !== resultStore) await resultStore.progress(jobId, 'pending');
   await jobSink.send({ body: jobMessage(request), jobId, functionId: record.functionId });
 }

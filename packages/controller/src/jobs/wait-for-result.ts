@@ -2,6 +2,9 @@
 
 import type { ResultStore } from '@nanogrid/core';
 
+/** Why a wait is over that found nothing. */
+const ENDED = 'the wait is over';
+
 export type Waited =
   | { readonly kind: 'result'; readonly result: Readonly<Record<string, unknown>> }
   /** The time ended, or the controller stops. */
@@ -20,7 +23,8 @@ export async function waitForResult(
 ): Promise<Waited> {
   const { timeoutMs, clientGone, stopping } = signals;
   const controller = new AbortController();
-  const end = () => controller.abort();
+  // With a reason: without one an error is made of each, with its stack.
+  const end = () => controller.abort(ENDED);
   const timer = setTimeout(end, timeoutMs);
   clientGone.addEventListener('abort', end, { once: true });
   stopping.addEventListener('abort', end, { once: true });
@@ -33,8 +37,10 @@ export async function waitForResult(
     const result = await waiting;
     if (result !== undefined) return { kind: 'result', result };
     return { kind: clientGone.aborted ? 'client-gone' : 'ended' };
+  } catch (error) {
+    end();
+    throw error;
   } finally {
-    controller.abort();
     clearTimeout(timer);
     clientGone.removeEventListener('abort', end);
     stopping.removeEventListener('abort', end);

@@ -92,11 +92,10 @@ async function runBuild(
   const folders = task.code.emptyFolders ?? [];
   const collector = new ArtifactCollector(directory, config.code.limits, maxArtifactFiles + folders.length);
   const request = {
-    spec: specOf(task, timeoutMs, config.job),
+    spec: specOf(task, timeoutMs, { memoryMb, cpus: idleCpus(config) }, config.job),
     outputCaps: { maxBytes: Math.min(maxArtifactBytes, maxTotalBytes), maxFiles: maxArtifactFiles, maxDepth },
     maxResultBytes: MAX_VERSION_BYTES,
     relay: false,
-    memoryMb,
   };
   // The folder may be removed as soon as this ends, however it ends.
   const report = await endOf(container.run(request, collector, signal)).finally(() => collector.settled());
@@ -133,7 +132,12 @@ async function endOf(running: Promise<RunReport>): Promise<Ended> {
   }
 }
 
-function specOf(task: BuildTask, timeoutMs: number, { graceMs, maxLogBytes }: CoreConfig['job']): ExecSpec {
+function specOf(
+  task: BuildTask,
+  timeoutMs: number,
+  limits: Pick<ExecSpec, 'memoryMb' | 'cpus'>,
+  { graceMs, maxLogBytes }: CoreConfig['job'],
+): ExecSpec {
   return {
     command: task.command,
     entrypoint: task.entrypoint,
@@ -141,6 +145,7 @@ function specOf(task: BuildTask, timeoutMs: number, { graceMs, maxLogBytes }: Co
     env: task.env,
     timeoutMs,
     graceMs,
+    ...limits,
     input: 'null',
     maxStdoutBytes: maxLogBytes,
     maxStderrBytes: maxLogBytes,

@@ -60,6 +60,7 @@ export function buildResult(source: ResultSource): JobResult {
     cpuMs: report.cpuMs,
     memoryMb: source.memoryMb,
     outputFiles: [],
+    ...(job.traceparent === undefined ? {} : { traceparent: job.traceparent }),
     attempt: job.attempt,
   };
 }

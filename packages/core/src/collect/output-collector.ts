@@ -27,6 +27,8 @@ const MAX_PATH_BYTES = 1024 - 'outputs/'.length - 128 - '/'.length;
 export class OutputCollector implements RunSinks {
   readonly stdoutLog = new ByteLog();
   readonly stderrLog = new ByteLog();
+  /** Sum of the sizes of the files that are on their way to the store, or there. */
+  fileBytes = 0;
   readonly #store: OutputStore;
   readonly #jobId: string;
   readonly #signal: AbortSignal;
@@ -76,6 +78,7 @@ export class OutputCollector implements RunSinks {
       body.resume();
       return;
     }
+    this.fileBytes += sizeBytes;
     const file = { jobId: this.#jobId, path, sizeBytes, contentType: contentType(path), body, signal: this.#signal };
     this.#uploads.push(
       this.#store.put(file).then(

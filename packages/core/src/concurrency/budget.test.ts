@@ -53,3 +53,15 @@ test('one that gives up leaves the line, and those behind it move up', async () 
   expect(budget.free).toBe(0);
   expect(budget.waiting).toBe(0);
 });
+
+test('what is free can be had at once, unless others wait', async () => {
+  const budget = new Budget(2);
+  const give = budget.takeNow(1);
+  expect(give).toBeDefined();
+  expect(budget.takeNow(2)).toBeUndefined();
+  const large = budget.take(2, never);
+  expect(budget.takeNow(1)).toBeUndefined();
+  give?.();
+  (await large)();
+  expect(budget.free).toBe(2);
+});

@@ -29,9 +29,22 @@ export class Budget {
    */
   async take(amount: number, signal: AbortSignal): Promise<() => void> {
     signal.throwIfAborted();
+    const now = this.takeNow(amount);
+    if (now !== undefined) return now;
     const share = Math.min(amount, this.total);
-    if (this.#waiters.length === 0 && share <= this.#free) this.#free -= share;
-    else await this.#wait(share, signal);
+    await this.#wait(share, signal);
+    return this.#giveBack(share);
+  }
+
+  /** The same, where nothing need be waited for; else undefined. */
+  takeNow(amount: number): (() => void) | undefined {
+    const share = Math.min(amount, this.total);
+    if (this.#waiters.length > 0 || share > this.#free) return undefined;
+    this.#free -= share;
+    return this.#giveBack(share);
+  }
+
+  #giveBack(share: number): () => void {
     let returned = false;
     return () => {
       if (returned) return;

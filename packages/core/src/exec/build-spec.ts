@@ -4,7 +4,7 @@ import type { CoreConfig } from '../config/core-config.js';
 import { NanoGridError } from '../errors.js';
 import type { ExtractedCode } from '../hooks.js';
 import type { Job } from '../job.js';
-import { timeoutLimit } from '../job-limits.js';
+import { cpuLimit, timeoutLimit } from '../job-limits.js';
 import type { JobRun } from '../job-run.js';
 import { relayAddress, withoutCredentials } from '../network/ai-relay.js';
 import { type NetworkGrant, networkGrant } from '../network/network-grant.js';
@@ -18,7 +18,7 @@ const MAX_PAYLOAD_VARIABLE_BYTES = 32 << 10;
 
 /** Throws `NG_ENTRYPOINT_MISSING` or `NG_HANDLER_INVALID`, both of the user's side. */
 export function buildSpec(
-  { job, inputJson, runtime }: Pick<JobRun, 'job' | 'inputJson' | 'runtime'>,
+  { job, inputJson, runtime, memoryMb }: Pick<JobRun, 'job' | 'inputJson' | 'runtime' | 'memoryMb'>,
   code: ExtractedCode,
   config: Pick<CoreConfig, 'job' | 'sandbox' | 'functions' | 'aiEndpoint' | 'network' | 'reuse'>,
 ): ExecSpec {
@@ -32,6 +32,8 @@ export function buildSpec(
     env: environmentOf(job, inputJson, runtime, aiAddress(config.aiEndpoint, network)),
     timeoutMs: timeoutLimit(job, config),
     graceMs: config.job.graceMs,
+    memoryMb,
+    cpus: cpuLimit(job, memoryMb, config),
     input: inputJson,
     maxStdoutBytes: config.job.maxLogBytes,
     maxStderrBytes: config.job.maxLogBytes,

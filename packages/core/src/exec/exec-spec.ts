@@ -33,6 +33,16 @@ export interface ExecSpec {
   readonly timeoutMs: number;
   /** Between SIGTERM at the deadline and SIGKILL, in milliseconds. */
   readonly graceMs: number;
+  /** Memory limit in MiB. It decides on the container that the job gets, as `cpus` does. */
+  readonly memoryMb: number;
+  /** Processors, for instance 0.5; more than the engine has are as many as it has. Another `memoryMb` does not change them. */
+  readonly cpus: number;
+  /**
+   * Where the kernel kills a process of the job for want of memory, the job is run once more, in another container, with
+   * this limit in MiB. Nothing of the first run is in the result or among the outputs; `ExecutionReport.firstRun` tells
+   * of it. Undefined: it is run once.
+   */
+  readonly retryMemoryMb?: number | undefined;
   /** The job's input as JSON text, in UTF-8. */
   readonly input: string;
   /** Bytes kept of each stream. */

@@ -21,7 +21,7 @@ export async function execute(
   container: Container,
   spec: ExecSpec,
 ): Promise<Execution> {
-  const { job, runtime, memoryMb, clock, signal } = run;
+  const { job, runtime, clock, signal } = run;
   const outputs = new OutputCollector(
     outputStore,
     job.id,
@@ -35,7 +35,7 @@ export async function execute(
   const startedMs = now();
   const keeps = spec.reuse === 'process' && spec.handler !== undefined && spec.command === undefined;
   const keep = keeps ? container.kept.request(config.reuse, startedMs) : undefined;
-  const request = { spec, outputCaps: config.output, maxResultBytes, relay, keep, memoryMb };
+  const request = { spec, outputCaps: config.output, maxResultBytes, relay, keep };
   jobs.enter('exec');
   const report = await container.run(request, outputs, signal);
   container.kept.ended(report, startedMs);
@@ -45,7 +45,7 @@ export async function execute(
     job,
     runtime,
     runtimeVersion: container.runtimeVersion ?? runtime.version,
-    memoryMb,
+    memoryMb: spec.memoryMb,
     spec,
     maxResultBytes,
     report,
@@ -53,5 +53,10 @@ export async function execute(
     phases: clock.phases,
   });
   const { workFiles, oomKills, timedOut } = report;
-  return { result, report: { spec, workFiles, outOfMemory: oomKills > 0, timedOut }, outputs };
+  const bytesOut =
+    Math.min(report.stdoutBytes, spec.maxStdoutBytes) +
+    Math.min(report.stderrBytes, spec.maxStderrBytes) +
+    Math.min(report.resultBytes, maxResultBytes) +
+    outputs.fileBytes;
+  return { result, report: { spec, workFiles, outOfMemory: oomKills > 0, timedOut, bytesOut }, outputs };
 }

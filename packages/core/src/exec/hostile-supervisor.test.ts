@@ -20,6 +20,8 @@ const request: RunRequest = {
     env: {},
     timeoutMs: 1000,
     graceMs: 100,
+    memoryMb: 64,
+    cpus: 1,
     input: 'null',
     maxStdoutBytes: caps.stdout,
     maxStderrBytes: caps.stderr,
@@ -30,7 +32,6 @@ const request: RunRequest = {
   outputCaps: { maxBytes: caps.fileBytes, maxFiles: caps.files, maxDepth: 1 },
   relay: false,
   maxResultBytes: caps.result,
-  memoryMb: 1,
 };
 
 /** A session with a job, and what of it reached the worker. */

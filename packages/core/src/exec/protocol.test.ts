@@ -75,3 +75,20 @@ describe('fields', () => {
     );
   });
 });
+
+test('a frame grows with what is put into it, and numbers of any size come back', () => {
+  const long = 'ä'.repeat(5_000);
+  const numbers = [0, 1, 255, 2 ** 32 - 1, 2 ** 32, 2 ** 40 + 3, Number.MAX_SAFE_INTEGER];
+  const writer = new FrameWriter().bytes(Field.PATH, long);
+  for (const [index, value] of numbers.entries()) writer.number(100 + index, value);
+  const payload = writer
+    .bytes(Field.MESSAGE, Buffer.from([1, 2]))
+    .frame(Frame.FILE)
+    .subarray(FRAME_HEADER_BYTES);
+  expect([...readNumbers(payload)]).toEqual(numbers.map((value, index) => [100 + index, value]));
+  const fields = new Map(readFields(payload));
+  expect(fields.get(Field.PATH)?.toString('utf8')).toBe(long);
+  expect(fields.get(Field.MESSAGE)).toEqual(Buffer.from([1, 2]));
+  expect(() => readNumbers(payload.subarray(0, -1))).toThrow(RangeError);
+  expect(() => readNumbers(payload.subarray(0, 3))).toThrow(RangeError);
+});

@@ -70,6 +70,7 @@ export const Field = {
   SPARE: 35,
   KEEP: 36,
   FRESH: 37,
+  RETRIED: 38,
   EXIT_CODE: 40,
   SIGNAL: 41,
   TIMED_OUT: 42,
@@ -115,30 +116,52 @@ export const Field = {
 
 export const Area = { CODE: 0, SHIM: 1, OUTPUT: 2, WORK: 3 } as const;
 
-/** Builds one frame out of fields. */
+/** Bytes that a frame's buffer begins with: a job's request without a large input. */
+const FIRST_FRAME_BYTES = 2_048;
+const FIELD_HEADER_BYTES = 5;
+const NUMBER_BYTES = 8;
+const UINT32 = 2 ** 32;
+
+/** Builds one frame out of fields, in one buffer that grows with them. */
 export class FrameWriter {
-  readonly #parts: Buffer[] = [];
-  #length = 0;
+  #buffer = Buffer.allocUnsafe(FIRST_FRAME_BYTES);
+  #length = FRAME_HEADER_BYTES;
 
   bytes(tag: number, value: Uint8Array | string): this {
-    const data = typeof value === 'string' ? Buffer.from(value) : value;
-    const head = Buffer.allocUnsafe(5);
-    head[0] = tag;
-    head.writeUInt32LE(data.length, 1);
-    this.#parts.push(head, data as Buffer);
-    this.#length += 5 + data.length;
+    const size = typeof value === 'string' ? Buffer.byteLength(value) : value.length;
+    const at = this.#field(tag, size);
+    if (typeof value === 'string') this.#buffer.write(value, at, size, 'utf8');
+    else this.#buffer.set(value, at);
     return this;
   }
 
   number(tag: number, value: number): this {
-    const data = Buffer.allocUnsafe(8);
-    data.writeBigUInt64LE(BigInt(Math.trunc(value)));
-    return this.bytes(tag, data);
+    const at = this.#field(tag, NUMBER_BYTES);
+    if (value >= 0 && value <= Number.MAX_SAFE_INTEGER) {
+      this.#buffer.writeUInt32LE(Math.trunc(value) % UINT32, at);
+      this.#buffer.writeUInt32LE(Math.floor(value / UINT32), at + 4);
+    } else this.#buffer.writeBigUInt64LE(BigInt(Math.trunc(value)), at);
+    return this;
   }
 
   /** The whole frame, header included. */
   frame(type: number): Buffer {
-    return Buffer.concat([frameHeader(type, this.#length), ...this.#parts], FRAME_HEADER_BYTES + this.#length);
+    frameHeader(type, this.#length - FRAME_HEADER_BYTES).copy(this.#buffer);
+    return this.#buffer.subarray(0, this.#length);
+  }
+
+  /** Makes room for a field and writes its header; returns where its value goes. */
+  #field(tag: number, size: number): number {
+    const at = this.#length + FIELD_HEADER_BYTES;
+    this.#length = at + size;
+    if (this.#length > this.#buffer.length) {
+      const larger = Buffer.allocUnsafe(Math.max(2 * this.#buffer.length, this.#length));
+      this.#buffer.copy(larger, 0, 0, at - FIELD_HEADER_BYTES);
+      this.#buffer = larger;
+    }
+    this.#buffer[at - FIELD_HEADER_BYTES] = tag;
+    this.#buffer.writeUInt32LE(size, at - 4);
+    return at;
   }
 }
 
@@ -155,19 +178,32 @@ export function frameHeader(type: number, length: number): Buffer {
 export function* readFields(payload: Buffer): Generator<[tag: number, value: Buffer]> {
   let at = 0;
   while (at < payload.length) {
-    if (payload.length - at < 5) throw new RangeError('malformed field');
-    const length = payload.readUInt32LE(at + 1);
-    if (payload.length - at - 5 < length) throw new RangeError('field longer than its frame');
-    yield [payload[at] as number, payload.subarray(at + 5, at + 5 + length)];
-    at += 5 + length;
+    const value = at + FIELD_HEADER_BYTES;
+    const end = value + fieldLength(payload, at);
+    yield [payload[at] as number, payload.subarray(value, end)];
+    at = end;
   }
 }
 
-/** The numeric fields of a payload by tag; others are left out. */
+/** Length of the value of the field that begins at `at`. */
+function fieldLength(payload: Buffer, at: number): number {
+  const left = payload.length - at - FIELD_HEADER_BYTES;
+  if (left < 0) throw new RangeError('malformed field');
+  const length = payload.readUInt32LE(at + 1);
+  if (left < length) throw new RangeError('field longer than its frame');
+  return length;
+}
+
+/** The numeric fields of a payload by tag; others are left out. Throws as `readFields` does. */
 export function readNumbers(payload: Buffer): Map<number, number> {
   const numbers = new Map<number, number>();
-  for (const [tag, value] of readFields(payload)) {
-    if (value.length === 8) numbers.set(tag, Number(value.readBigUInt64LE()));
+  for (let at = 0; at < payload.length; ) {
+    const length = fieldLength(payload, at);
+    const value = at + FIELD_HEADER_BYTES;
+    if (length === NUMBER_BYTES) {
+      numbers.set(payload[at] as number, payload.readUInt32LE(value) + payload.readUInt32LE(value + 4) * UINT32);
+    }
+    at = value + length;
   }
   return numbers;
 }

@@ -28,15 +28,14 @@ export interface RunRequest {
   /** Whether the job may reach the LLM service by way of the worker. */
   readonly relay: boolean;
   readonly keep?: KeepRequest | undefined;
-  /** Given to a shim for the handler's context. */
-  readonly memoryMb: number;
 }
 
 /** Throws `RangeError` where the request does not fit a frame. */
-export function encodeRun({ spec, outputCaps, maxResultBytes, relay, keep, memoryMb }: RunRequest): Buffer {
+export function encodeRun({ spec, outputCaps, maxResultBytes, relay, keep }: RunRequest): Buffer {
   const writer = new FrameWriter();
   if (spec.command) for (const argument of spec.command) writer.bytes(Field.ARG, argument);
-  else writer.bytes(Field.ENV, `NANOGRID_MEMORY_MB=${memoryMb}`);
+  // For the handler's context.
+  else writer.bytes(Field.ENV, `NANOGRID_MEMORY_MB=${spec.memoryMb}`);
   for (const [name, value] of Object.entries(spec.env)) writer.bytes(Field.ENV, `${name}=${value}`);
   writer
     .bytes(Field.ENTRYPOINT, spec.entrypoint)
@@ -53,6 +52,7 @@ export function encodeRun({ spec, outputCaps, maxResultBytes, relay, keep, memor
   if (relay) writer.number(Field.RELAY, 1);
   if (keep) writer.number(Field.KEEP, keep.last ? 0 : 1);
   if (keep?.fresh) writer.number(Field.FRESH, 1);
+  if (spec.retryMemoryMb !== undefined) writer.number(Field.RETRIED, 1);
   for (const file of spec.workFiles) {
     const cap = Buffer.alloc(8);
     cap.writeBigUInt64LE(BigInt(Math.min(file.maxBytes, MAX_WORK_FILE_BYTES)));

@@ -20,6 +20,8 @@ function request(spec: Partial<RunRequest['spec']>, keep?: RunRequest['keep']): 
       env: { HOME: '/tmp', PAYLOAD: '{"a":1}' },
       timeoutMs: 3000,
       graceMs: 200,
+      memoryMb: 256,
+      cpus: 1,
       input: '{"a":1}',
       maxStdoutBytes: 1 << 20,
       maxStderrBytes: 1 << 20,
@@ -32,7 +34,6 @@ function request(spec: Partial<RunRequest['spec']>, keep?: RunRequest['keep']): 
     maxResultBytes: 6 << 20,
     relay: spec.network !== undefined,
     keep,
-    memoryMb: 256,
   };
 }
 

@@ -13,6 +13,8 @@ const request: RunRequest = {
     env: {},
     timeoutMs: 1000,
     graceMs: 100,
+    memoryMb: 64,
+    cpus: 1,
     input: 'null',
     maxStdoutBytes: 10,
     maxStderrBytes: 10,
@@ -23,7 +25,6 @@ const request: RunRequest = {
   outputCaps: { maxBytes: 200_000, maxFiles: 1, maxDepth: 1 },
   relay: false,
   maxResultBytes: 1,
-  memoryMb: 1,
 };
 
 /** A session whose other end is this test: what the worker would see if a supervisor behaved so. */

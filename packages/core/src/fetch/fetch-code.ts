@@ -38,6 +38,7 @@ export interface FetchedCode {
 export async function headCode(options: Omit<FetchOptions, 'path' | 'maxArchiveBytes'>): Promise<CodeVersion> {
   const { store, ref, signal, stallTimeoutMs = DEFAULT_STALL_TIMEOUT_MS } = options;
   try {
+    if (store.headNow !== undefined) return store.headNow(ref);
     return await withStallGuard(
       signal,
       stallTimeoutMs,

@@ -65,6 +65,18 @@ test('a request goes to the endpoint under its own name, and the answer comes ba
   expect((await ask(port, '/stream')).body).toBe('onetwo');
 });
 
+test('no question goes by a connection that the service may be closing', async () => {
+  const used = new WeakSet<object>();
+  service = createServer((incoming, response) => {
+    if (used.has(incoming.socket)) incoming.socket.resetAndDestroy();
+    used.add(incoming.socket);
+    response.end('answer');
+  });
+  const port = await start('/');
+  for (let n = 0; n < 3; n++)
+    expect(await ask(port, '/api/chat', 'question')).toMatchObject({ status: 200, body: 'answer' });
+});
+
 test('the endpoint’s credentials are added by the relay and never given to the job', async () => {
   const port = await start('/', 'me:p%40ss@');
   await ask(port, '/x');

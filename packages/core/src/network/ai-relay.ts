@@ -62,8 +62,10 @@ export class AiRelay {
     this.#endpoint = new URL(endpoint);
     this.#log = log;
     this.#prefix = this.#endpoint.pathname.replace(/\/$/, '');
-    this.#agent =
-      this.#endpoint.protocol === 'https:' ? new HttpsAgent({ keepAlive: true }) : new HttpAgent({ keepAlive: true });
+    // One connection for each request: a service closes one that is idle at any moment, also the moment in which the next
+    // question is on its way; nobody could tell whether that was answered, and paid for, before. TLS sessions are resumed.
+    const keepAlive = false;
+    this.#agent = this.#endpoint.protocol === 'https:' ? new HttpsAgent({ keepAlive }) : new HttpAgent({ keepAlive });
     // Never listens: its connections come from containers. A model may think for long before it answers.
     this.#server = createServer({ requestTimeout: 0 }, (request, response) => this.#forward(request, response));
     this.#server.on('clientError', (_error, socket) => socket.destroy());

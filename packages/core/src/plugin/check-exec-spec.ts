@@ -8,16 +8,19 @@ import { NETWORK_GRANTS } from '../network/network-grant.js';
 const MAX_MS = 2 ** 31 - 1;
 const words = { type: 'array', minItems: 1, items: { type: 'string', pattern: '^[^\\u0000]*$' } } as const;
 const bytes = { type: 'integer', minimum: 0 } as const;
+const mebibytes = { type: 'integer', minimum: 1 } as const;
 
 const execSpecSchema = {
   type: 'object',
   additionalProperties: false,
-  // `command` and `handler` may be undefined, which a schema cannot tell from missing.
+  // `command`, `handler` and `retryMemoryMb` may be undefined, which a schema cannot tell from missing.
   required: [
     'entrypoint',
     'env',
     'timeoutMs',
     'graceMs',
+    'memoryMb',
+    'cpus',
     'input',
     'maxStdoutBytes',
     'maxStderrBytes',
@@ -36,6 +39,10 @@ const execSpecSchema = {
     },
     timeoutMs: { type: 'number', exclusiveMinimum: 0, maximum: MAX_MS },
     graceMs: { type: 'number', minimum: 0, maximum: MAX_MS },
+    memoryMb: mebibytes,
+    // The least that the engine takes.
+    cpus: { type: 'number', minimum: 0.01 },
+    retryMemoryMb: mebibytes,
     input: { type: 'string' },
     maxStdoutBytes: bytes,
     maxStderrBytes: bytes,

@@ -2,6 +2,7 @@ import { describe, expect, test } from 'vitest';
 import type { CoreConfig } from '../config/core-config.js';
 import { NanoGridError } from '../errors.js';
 import { type Logger, silentLogger } from '../logger.js';
+import type { StageListener } from '../stage.js';
 import type { JobSource } from '../stores.js';
 import type { WorkerStatus } from '../worker-status.js';
 import { definePlugin } from './define-plugin.js';
@@ -150,6 +151,29 @@ describe('services', () => {
     const error = await failure(registry().register(providing));
     expect(error.code).toBe('NG_PLUGIN_INVALID');
     expect(error.message).toBe('Plugin one (apply): the service "source" is not among those it declares in "provides"');
+  });
+});
+
+describe('stages', () => {
+  test('reach listeners; one that throws is told of once, and disturbs nobody', async () => {
+    const errors: unknown[] = [];
+    const log: Logger = { ...silentLogger, error: (fields: unknown) => void errors.push(fields), child: () => log };
+    const listeners: StageListener[] = [];
+    const plugins = registry({ log, onStageEnd: (listener) => void listeners.push(listener) });
+    const fault = new Error('odd');
+    const listening = plugin('one', (host) =>
+      host.onStageEnd(() => {
+        throw fault;
+      }),
+    );
+    await plugins.register(listening);
+    const end = { job: undefined, stage: 'exec', startedAt: 1, durationMs: 2, outcome: 'done' } as const;
+    for (const listener of [...listeners, ...listeners]) listener(end);
+    expect(errors).toEqual([{ err: fault, stage: 'exec' }]);
+  });
+
+  test('are never told where no worker runs', async () => {
+    await registry().register(plugin('one', (host) => host.onStageEnd(() => {})));
   });
 });
 

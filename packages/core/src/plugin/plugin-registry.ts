@@ -8,7 +8,9 @@ import { NanoGridError } from '../errors.js';
 import type { Hooks } from '../hooks.js';
 import type { Logger } from '../logger.js';
 import { type Finding, fail, ok } from '../preflight/finding.js';
+import type { StageListener } from '../stage.js';
 import { checkPlugin, duplicateError } from './check-plugin.js';
+import { guardStageListener } from './guard-stage-listener.js';
 import { labelHooks } from './label-hooks.js';
 import { LifecycleRunner, type PartHealth } from './lifecycle-runner.js';
 import type { Diagnostic, Plugin, PluginHost, Services } from './plugin.js';
@@ -34,6 +36,8 @@ export interface PluginRegistryOptions {
   readonly runtimeName?: PluginHost['runtimeName'];
   /** What plugins are told of the worker. Default: there is none. */
   readonly status?: PluginHost['status'];
+  /** Takes what plugins want to call as stages end. Default: they are never called. */
+  readonly onStageEnd?: (listener: StageListener) => void;
   /** What plugins' `core` ranges are compared with. Default: the version of this package. */
   readonly coreVersion?: string;
 }
@@ -71,15 +75,17 @@ export class PluginRegistry {
       role = 'worker',
       status = noWorker,
       runtimeName = () => undefined,
+      onStageEnd,
       coreVersion,
     } = this.#options;
     const { options, sources } = checkPlugin(plugin, { env, ...(coreVersion === undefined ? {} : { coreVersion }) });
     const { name } = plugin;
     if (this.#plugins.some((other) => other.name === name)) throw duplicateError(name);
     this.#plugins.push(plugin);
+    const ownLog = log.child({ plugin: name });
     const host: PluginHost = Object.freeze({
       hooks: labelHooks(hooks, name),
-      log: log.child({ plugin: name }),
+      log: ownLog,
       config,
       provide: <K extends keyof Services>(service: K, implementation: Services[K]) => {
         this.#provide(plugin, service, implementation);
@@ -96,6 +102,7 @@ export class PluginRegistry {
         return `${path} (${source === BUILT_IN ? 'the default' : `from ${source}`})`;
       },
       metric: (metric: Parameters<PluginHost['metric']>[0]) => this.#metrics.add(name, metric),
+      onStageEnd: (listener: StageListener) => onStageEnd?.(guardStageListener(listener, ownLog)),
       role,
       runtimeName,
       status,

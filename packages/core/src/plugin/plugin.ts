@@ -4,6 +4,7 @@ import type { CoreConfig } from '../config/core-config.js';
 import type { CodeUploads, FunctionRegistry, JobSink, SharedState } from '../function-registry.js';
 import type { Hooks } from '../hooks.js';
 import type { Logger } from '../logger.js';
+import type { StageListener } from '../stage.js';
 import type { CodeStore, JobSource, OutputStore, QueueAdmin, ResultStore } from '../stores.js';
 import type { WorkerStatus } from '../worker-status.js';
 
@@ -87,6 +88,11 @@ export interface PluginHost {
   settingSource(path: string): string;
   /** Registers a figure. Called in `apply`. Throws `NG_PLUGIN_INVALID` for a name that cannot be one, or is taken. */
   metric(metric: PluginMetric): void;
+  /**
+   * Calls `listener` as each stage of each job ends, for traces and times. Called in `apply`. It has to return at once: the
+   * job waits for it. One that throws is logged once, and the job goes on. Never called where no worker runs.
+   */
+  onStageEnd(listener: StageListener): void;
   /** The name of the runtime that `asked` means (`python` for `Python3.9`); undefined where this worker has none of that name. */
   runtimeName(asked: string): string | undefined;
   /**

@@ -20,7 +20,13 @@ export interface TapFailure {
 
 /** Calls a tap, whether it returns a value, a promise or calls back; never throws at once. */
 export function callTap(tap: RegisteredTap, args: readonly unknown[]): Promise<unknown> {
-  if (tap.type !== 'async') return Promise.resolve().then(() => tap.fn(...args));
+  if (tap.type !== 'async') {
+    try {
+      return Promise.resolve(tap.fn(...args));
+    } catch (error) {
+      return Promise.reject(error);
+    }
+  }
   return new Promise((resolve, reject) => {
     tap.fn(...args, (error: unknown, value: unknown) => {
       // tapable's own callbacks take null, undefined and false for "no error".

@@ -9,21 +9,23 @@ import type { Container } from './container.js';
 
 export async function withContainer<T>(
   parts: Pick<PipelineParts, 'config' | 'pool' | 'pacer' | 'processors' | 'memory' | 'log'>,
-  { job, runtime, memoryMb, clock, signal, aside }: JobRun,
+  { job, runtime, clock, signal, aside }: JobRun,
   code: ExtractedCode,
-  { network, reuse }: Pick<ExecSpec, 'network' | 'reuse'>,
+  spec: Pick<ExecSpec, 'network' | 'reuse' | 'memoryMb' | 'cpus'>,
   use: (container: Container) => Promise<T>,
 ): Promise<T> {
+  const { network, reuse, memoryMb, cpus } = spec;
   // Without an id the function is its code.
   const owner = job.functionId ?? `${job.code.bucket ?? ''}/${job.code.key}`;
   // A job that wants a container of its own must not meet one that others have used.
   const alone = reuse === 'never' ? [reuse] : [];
-  const binding = JSON.stringify([runtime.name, owner, code.digest, memoryMb, network, ...alone]);
+  const binding = JSON.stringify([runtime.name, owner, code.digest, memoryMb, cpus, network, ...alone]);
   const turn = parts.pool.serves(binding) ? undefined : parts.pacer.turn(binding, signal);
   if (turn) await aside(turn);
-  const returnMemory = await parts.memory.take(memoryMb, signal);
+  signal.throwIfAborted();
+  const returnMemory = parts.memory.takeNow(memoryMb) ?? (await parts.memory.take(memoryMb, signal));
   try {
-    const limits = containerLimits(job, runtime, memoryMb, parts.config, parts.processors);
+    const limits = containerLimits(job, runtime, spec, parts.config, parts.processors);
     const { container, start, buildMs } = await parts.pool.acquire(
       { runtime, outside: network === 'internet', diskMb: limits.diskMb, binding, code, limits },
       signal,

@@ -114,3 +114,18 @@ test('the cost of LLM calls is there where it is known', () => {
     llm_cost: { currency: 'USD', total: 0.5, by_model: { m: 0.5 }, unpriced_models: ['n'] },
   });
 });
+
+test('events for streams are in neither', () => {
+  const events = [{ stream: 's', maxLength: 1, fields: { a: 'b' } }];
+  for (const dialect of ['camel', 'snake'] as const) {
+    expect(encodeResult({ ...success, events }, dialect)).toEqual(encodeResult(success, dialect));
+  }
+});
+
+test('the trace is there where the job is part of one', () => {
+  const traceparent = `00-${'a'.repeat(32)}-${'b'.repeat(16)}-01`;
+  for (const dialect of ['camel', 'snake'] as const) {
+    expect(encodeResult({ ...success, traceparent }, dialect)).toMatchObject({ traceparent });
+    expect(encodeResult(success, dialect)).not.toHaveProperty('traceparent');
+  }
+});

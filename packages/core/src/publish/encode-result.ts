@@ -1,7 +1,7 @@
 /** Writes a result in the dialect its job was asked in: the records of the contract's section 3. Owns no state. */
 
 import type { Dialect } from '../job.js';
-import type { JobResult, LlmCost, LlmModelUsage, LlmUsage } from '../result.js';
+import type { JobCost, JobResult, LlmCost, LlmModelUsage, LlmUsage } from '../result.js';
 
 const MIB = 1024 * 1024;
 
@@ -10,7 +10,7 @@ export function encodeResult(result: Readonly<JobResult>, dialect: Dialect): Rec
   return dialect === 'camel' ? encodeCamel(result) : encodeSnake(result);
 }
 
-function encodeCamel(result: Readonly<JobResult>): Record<string, unknown> {
+function encodeCamel({ events: _apart, ...result }: Readonly<JobResult>): Record<string, unknown> {
   return Object.fromEntries(Object.entries(result).filter(([, value]) => value !== undefined));
 }
 
@@ -29,7 +29,9 @@ function encodeSnake(result: Readonly<JobResult>): Record<string, unknown> {
     peak_memory_mb: result.peakMemoryBytes === undefined ? null : roundTo(result.peakMemoryBytes / MIB, 3),
     optimization_tip: result.optimizationTip ?? null,
     llm_usage: result.llmUsage === undefined ? null : snakeUsage(result.llmUsage),
-    ...(result.llmCost === undefined ? {} : { llm_cost: snakeCost(result.llmCost) }),
+    ...(result.llmCost === undefined ? {} : { llm_cost: snakeLlmCost(result.llmCost) }),
+    ...(result.cost === undefined ? {} : { cost: snakeCost(result.cost) }),
+    ...(result.traceparent === undefined ? {} : { traceparent: result.traceparent }),
     attempt: result.attempt,
   };
 }
@@ -49,8 +51,17 @@ function snakeCounts({ promptTokens, completionTokens, totalTokens, calls }: Llm
   return { prompt_tokens: promptTokens, completion_tokens: completionTokens, total_tokens: totalTokens, calls };
 }
 
-function snakeCost({ currency, total, byModel, unpricedModels }: LlmCost): Record<string, unknown> {
+function snakeLlmCost({ currency, total, byModel, unpricedModels }: LlmCost): Record<string, unknown> {
   return { currency, total, by_model: byModel, ...(unpricedModels && { unpriced_models: unpricedModels }) };
+}
+
+function snakeCost({ memory, lambda, ...cost }: JobCost): Record<string, unknown> {
+  const { billedMs, memoryMb, gbSeconds, ...rest } = lambda;
+  return {
+    ...cost,
+    memory: { gb_seconds: memory.gbSeconds, cost: memory.cost },
+    lambda: { ...rest, billed_ms: billedMs, memory_mb: memoryMb, gb_seconds: gbSeconds },
+  };
 }
 
 function roundTo(value: number, digits: number): number {

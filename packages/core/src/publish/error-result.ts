@@ -5,7 +5,7 @@ import type { EarlyAnswer } from '../hooks.js';
 import type { Job } from '../job.js';
 import type { JobResult, JobStatus, Phases } from '../result.js';
 
-type Identity = Pick<Job, 'id' | 'functionId' | 'runtime' | 'attempt'>;
+type Identity = Pick<Job, 'id' | 'functionId' | 'runtime' | 'traceparent' | 'attempt'>;
 
 /** The result that tells of an error: `FAILED` where the user has to act, else `ERROR`. */
 export function errorResult(
@@ -35,6 +35,7 @@ export function earlyResult(job: Identity, answer: EarlyAnswer, phases: Phases, 
     ...answer,
     phases,
     memoryMb,
+    ...(job.traceparent === undefined ? {} : { traceparent: job.traceparent }),
     attempt: job.attempt,
   };
 }

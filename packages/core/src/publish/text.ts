@@ -1,5 +1,7 @@
 /** Turns what a process wrote into text that is safe to publish. Owns no state. */
 
+import { isUtf8 } from 'node:buffer';
+
 /** The longest last line that is tried as JSON, in bytes: the default cap of a job's input. */
 const MAX_JSON_LINE_BYTES = 6 * 1024 * 1024;
 
@@ -11,6 +13,10 @@ const MAX_JSON_DEPTH = 1000;
  * a character that the cut splits is dropped. `cutBefore` says that the chunks were cut already where they end.
  */
 export function decodeCapped(chunks: readonly Uint8Array[], capBytes: number, cutBefore = false): string {
+  const [only] = chunks;
+  if (chunks.length === 1 && only !== undefined && only.length <= capBytes && isUtf8(only)) {
+    return Buffer.from(only.buffer, only.byteOffset, only.length).toString('utf8');
+  }
   const decoder = new TextDecoder('utf-8', { ignoreBOM: true });
   const parts: string[] = [];
   let left = capBytes;

@@ -46,6 +46,18 @@ function refused(message: unknown) {
 const camel = { requestId: 'r-1', runtime: 'shell', s3Key: 'f/code.zip' };
 const snake = { job_id: 'r-1', runtime: 'shell2.x', s3_key: 'f/code.zip' };
 
+test('a tenant is taken from either dialect; what is no name of one means nothing', () => {
+  for (const message of [camel, snake]) {
+    expect(accepted({ ...message, tenant: 'acme.eu' })).toMatchObject({
+      job: { tenant: 'acme.eu' },
+      unknownFields: [],
+    });
+    for (const tenant of ['', 'a b', 7, { name: 'acme' }, null, 'x'.repeat(129)]) {
+      expect(accepted({ ...message, tenant }).job).not.toHaveProperty('tenant');
+    }
+  }
+});
+
 describe('the two dialects', () => {
   test('camel, with everything', () => {
     const more = { functionId: 'f', handler: 'main.handler', s3Bucket: 'other', memoryMb: 512, timeoutMs: 1500 };
@@ -90,6 +102,16 @@ describe('the two dialects', () => {
     expect(job).toMatchObject({ functionId: undefined, handler: undefined, memoryMb: undefined, timeoutMs: undefined });
     expect(job.code.bucket).toBeUndefined();
     expect([job.input, inputJson]).toEqual([null, 'null']);
+  });
+
+  test('the request and the trace that a job is part of, where they can be read', () => {
+    const traceparent = '00-4bf92f3577b34da6a3ce929d0e0e4736-00f067aa0ba902b7-01';
+    const { job, unknownFields } = accepted({ ...snake, traceparent, correlationId: 'req-1' });
+    expect(job).toMatchObject({ traceparent, correlationId: 'req-1' });
+    expect(unknownFields).toEqual([]);
+    const { job: other } = accepted({ ...camel, traceparent: 'x', correlationId: 'a b' });
+    expect(other).not.toHaveProperty('traceparent');
+    expect(other).not.toHaveProperty('correlationId');
   });
 
   test('a field that is null counts as absent', () => {
@@ -206,6 +228,24 @@ describe('a faulty field is named, with its value and the rule', () => {
     const decoded = refused({ ...camel, s3Bucket: 'secrets' });
     expect(decoded).toMatchObject({ id: 'r-1', error: { code: 'NG_BUCKET_NOT_ALLOWED' } });
     expect(decoded.error.message).toContain('"secrets"');
+  });
+});
+
+describe('the trace', () => {
+  const [own, beside] = ['a', 'b'].map((digit) => `00-${digit.repeat(32)}-${'c'.repeat(16)}-01`) as [string, string];
+  const decoded = (message: object, traceparent?: string) => {
+    const found = decodeMessage(JSON.stringify(message), { ...delivery, traceparent }, config);
+    return found.ok ? found.job.traceparent : found.error;
+  };
+
+  test('comes from the body, else from beside it', () => {
+    expect(decoded({ ...camel, traceparent: own }, beside)).toBe(own);
+    expect(decoded({ ...snake, traceparent: 'odd' }, beside)).toBe(beside);
+    expect(decoded(camel, beside)).toBe(beside);
+  });
+
+  test.each(['', 'odd', `00-${'0'.repeat(32)}-${'c'.repeat(16)}-01`, `${own}\n`])('%j is none', (traceparent) => {
+    expect(decoded({ ...camel, traceparent }, traceparent)).toBeUndefined();
   });
 });
 

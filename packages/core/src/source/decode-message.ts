@@ -4,7 +4,7 @@ import type { CoreConfig } from '../config/core-config.js';
 import { NanoGridError } from '../errors.js';
 import type { Dialect, Job } from '../job.js';
 import type { Delivery } from '../stores.js';
-import { invalidMessage, MessageFields, show } from './message-fields.js';
+import { invalidMessage, MessageFields, show, traceContext } from './message-fields.js';
 import { rawMember } from './raw-member.js';
 
 export type DecodedMessage =
@@ -27,7 +27,7 @@ export type DecodedMessage =
       readonly error: NanoGridError;
     };
 
-/** Names of the fields, from the contract's table; `runtime`, `handler` and the two extensions, `env` and `traceparent`, are the same in both dialects. */
+/** Names of the fields, from the contract's table; `runtime`, `handler` and the extensions are the same in both dialects. */
 const FIELDS = {
   camel: {
     id: 'requestId',
@@ -49,6 +49,9 @@ const FIELDS = {
   },
 } as const;
 
+/** What a controller of ours adds. */
+const EXTENSIONS = ['env', 'tenant', 'traceparent', 'correlationId'];
+
 const MAX_UNKNOWN_FIELDS = 32;
 const MAX_FIELD_NAME_LENGTH = 64;
 
@@ -58,7 +61,7 @@ const MAX_FIELD_NAME_LENGTH = 64;
  */
 export function decodeMessage(
   body: string,
-  delivery: Pick<Delivery, 'attempt' | 'lastAttempt' | 'sentAt'>,
+  delivery: Pick<Delivery, 'attempt' | 'lastAttempt' | 'sentAt' | 'traceparent'>,
   config: Pick<CoreConfig, 'job' | 'code'>,
 ): DecodedMessage {
   // What an answer to a faulty message can say, as far as it was read.
@@ -81,7 +84,9 @@ export function decodeMessage(
         ? fields.seconds(names.timeout, config.job.maxTimeoutMs)
         : fields.count(names.timeout, 'milliseconds', config.job.maxTimeoutMs);
     const env = fields.environment('env');
-    const traceparent = fields.traceparent('traceparent');
+    const tenant = fields.tenant('tenant');
+    const traceparent = fields.traceparent('traceparent') ?? traceContext(delivery.traceparent);
+    const correlationId = fields.correlationId('correlationId');
     const input = fields.get(names.input) ?? null;
     const inputJson = inputText(body, names.input, config.job.maxInputBytes);
     const { attempt, lastAttempt, sentAt } = delivery;
@@ -98,7 +103,9 @@ export function decodeMessage(
         memoryMb,
         timeoutMs,
         ...(env === undefined ? {} : { env }),
+        ...(tenant === undefined ? {} : { tenant }),
         ...(traceparent === undefined ? {} : { traceparent }),
+        ...(correlationId === undefined ? {} : { correlationId }),
         input,
         attempt,
         lastAttempt,
@@ -167,7 +174,7 @@ function inputText(body: string, name: string, maxBytes: number): string {
 }
 
 function unknownFields(fields: MessageFields, dialect: Dialect): string[] {
-  const meant = new Set<string>([...Object.values(FIELDS[dialect]), 'runtime', 'handler', 'env', 'traceparent']);
+  const meant = new Set<string>([...Object.values(FIELDS[dialect]), 'runtime', 'handler', ...EXTENSIONS]);
   return fields
     .names()
     .filter((name) => !meant.has(name))

@@ -100,8 +100,17 @@ export class MessageFields {
 
   /** A trace's context; one that cannot be read means nothing, as the standard has it. */
   traceparent(name: string): string | undefined {
-    const value = this.get(name);
-    return typeof value === 'string' && TRACEPARENT.test(value) ? value : undefined;
+    return traceContext(this.get(name));
+  }
+
+  /** What others call a request; one that is no id of ours is left out: it is for the log only. */
+  correlationId(name: string): string | undefined {
+    return this.#idOrNothing(name);
+  }
+
+  /** Whose function it is; what is no such name means nothing: a producer may mean another thing by it. */
+  tenant(name: string): string | undefined {
+    return this.#idOrNothing(name);
   }
 
   /** Environment variables: names to texts. */
@@ -117,6 +126,11 @@ export class MessageFields {
   required<T>(name: string, value: T | undefined): T {
     if (value === undefined) throw invalidMessage(`field ${JSON.stringify(name)} is missing`);
     return value;
+  }
+
+  #idOrNothing(name: string): string | undefined {
+    const value = this.get(name);
+    return typeof value === 'string' && ID.test(value) ? value : undefined;
   }
 
   #text(name: string, rule: string, holds: (text: string) => boolean): string | undefined {
@@ -138,4 +152,9 @@ export function show(value: unknown): string {
   }
   if (Array.isArray(value)) return 'a list';
   return typeof value === 'object' && value !== null ? 'an object' : String(value);
+}
+
+/** `value` where it is a trace's context. */
+export function traceContext(value: unknown): string | undefined {
+  return typeof value === 'string' && TRACEPARENT.test(value) ? value : undefined;
 }

@@ -154,7 +154,10 @@ export class WorkerLoop {
         failures = 0;
         this.#receiveFailure = undefined;
         for (const delivery of deliveries) {
-          this.#accept(delivery, place ?? this.#places.take(1, new AbortController().signal));
+          this.#accept(
+            delivery,
+            place ?? this.#places.takeNow(1) ?? this.#places.take(1, new AbortController().signal),
+          );
           place = undefined;
         }
         // The jobs first: what they do until they wait for something comes before the next look into the queue.
@@ -196,7 +199,7 @@ export class WorkerLoop {
   }
 
   async #handle(delivery: Delivery, place: (() => void) | Promise<() => void>): Promise<void> {
-    const held = { place: await place };
+    const held = { place: typeof place === 'function' ? place : await place };
     const outcome = await this.#inSlot(delivery, held).finally(() => held.place());
     await this.#settle(delivery, outcome);
   }
@@ -206,7 +209,7 @@ export class WorkerLoop {
     // A stop hands back what has not begun, unless nobody would ever get it again: that is answered here.
     const wait = delivery.lastAttempt ? giveUp.signal : this.#drain.signal;
     this.#waiting++;
-    let leave = await slots.take(1, wait).catch(() => undefined);
+    let leave = wait.aborted ? undefined : (slots.takeNow(1) ?? (await slots.take(1, wait).catch(() => undefined)));
     this.#waiting--;
     if (leave === undefined && !delivery.lastAttempt) return { kind: 'handed-back' };
     this.#active++;
@@ -233,7 +236,7 @@ export class WorkerLoop {
   /** Tells the queue, again and again for as long as a message would stay invisible by itself. */
   async #settle(delivery: Delivery, outcome: Outcome): Promise<void> {
     const { source, giveUp, log, now } = this.#options;
-    const leave = await this.#settlements.take(1, new AbortController().signal);
+    const leave = this.#settlements.takeNow(1) ?? (await this.#settlements.take(1, new AbortController().signal));
     const startedAt = now();
     this.#jobs.enter('settle');
     try {
@@ -245,7 +248,10 @@ export class WorkerLoop {
         } catch (error) {
           const failure = NanoGridError.from(error, 'NG_QUEUE_FAILED');
           this.#failing.set(delivery, failure);
-          if (giveUp.signal.aborted || now() - startedAt >= source.visibilityMs) throw error;
+          if (giveUp.signal.aborted || now() - startedAt >= source.visibilityMs) {
+            this.#jobs.leave('failed');
+            throw error;
+          }
           const delayMs = backoffMs(failures, BACKOFF, this.#random);
           const fields = { err: error, hint: failure.hint, messageId: delivery.id, delayMs };
           log.warn(fields, `cannot settle a message (${outcome.kind}); trying again`);

@@ -4,7 +4,7 @@ import { constants } from 'node:fs';
 import { open, rename, rm } from 'node:fs/promises';
 import { join } from 'node:path';
 import type { WorkerIdentity } from '@nanogrid/core';
-import type { EncodedResult } from '../redis-commands.js';
+import type { EncodedEvent, EncodedResult } from '../redis-commands.js';
 
 /** What a file's name tells. Names sort by age. */
 export interface EntryName {
@@ -40,13 +40,20 @@ export function encodeEntry(entry: EncodedResult): Buffer {
 /** Throws where the content is no entry, or another job's. */
 export function decodeEntry(bytes: Buffer, jobId: string): EncodedResult {
   const found: unknown = JSON.parse(bytes.toString('utf8'));
-  const { version, jobId: id, state, body } = (found ?? {}) as Record<string, unknown>;
+  const { version, jobId: id, state, body, events } = (found ?? {}) as Record<string, unknown>;
   if (version !== 1) throw new Error(`its version is ${JSON.stringify(version)}`);
   if (id !== jobId) throw new Error('it holds the result of another job');
   if (state !== 'completed' && state !== 'failed') throw new Error('it has no final state');
   if (typeof body !== 'string') throw new Error('it has no body');
   JSON.parse(body);
-  return { jobId, state, body };
+  return { jobId, state, body, ...(events === undefined ? {} : { events: checkedEvents(events) }) };
+}
+
+function checkedEvents(events: unknown): EncodedEvent[] {
+  const isEvent = ({ stream, entry }: Record<string, unknown>) =>
+    typeof stream === 'string' && Array.isArray(entry) && entry.every((part) => typeof part === 'string');
+  if (Array.isArray(events) && events.every((event) => isEvent(event ?? {}))) return events;
+  throw new Error('its events are none');
 }
 
 /** When this resolves the file survives a power cut. A failure leaves nothing behind. */

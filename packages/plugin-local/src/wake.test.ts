@@ -1,0 +1,65 @@
+import { mkdirSync, readdirSync, utimesSync, writeFileSync } from 'node:fs';
+import { join } from 'node:path';
+import { setTimeout as pause } from 'node:timers/promises';
+import { expect, onTestFinished, test } from 'vitest';
+import { makeFolder } from './support.test.util.js';
+import { Wake } from './wake.js';
+
+function makeWake(directory: string): Wake {
+  const wake = new Wake(directory);
+  onTestFinished(() => wake.close());
+  return wake;
+}
+
+const POLL = { timeout: 20_000 };
+
+test('others hear what was written; the writer does not hear itself', async () => {
+  const directory = await makeFolder();
+  const [writer, other] = [makeWake(directory), makeWake(directory)];
+  let own = 0;
+  let heard = 0;
+  writer.subscribe('queue', () => {
+    own += 1;
+  });
+  other.subscribe('queue', () => {
+    heard += 1;
+  });
+  other.subscribe('results', () => {
+    throw new Error('nothing of this was written');
+  });
+  writer.notifyOthers('queue');
+  await expect.poll(() => heard, POLL).toBeGreaterThan(0);
+  expect(own).toBe(0);
+  writer.notify('queue');
+  expect(own).toBe(1);
+});
+
+test('of many wakes at once the last is told too', async () => {
+  const directory = await makeFolder();
+  const [writer, other] = [makeWake(directory), makeWake(directory)];
+  let heard = 0;
+  other.subscribe('results', () => {
+    heard += 1;
+  });
+  writer.notifyOthers('results');
+  await expect.poll(() => heard, POLL).toBeGreaterThan(0);
+  // Let what the first one caused pass by: the file appeared, and was touched.
+  await pause(200);
+  heard = 0;
+  for (let index = 0; index < 1_000; index += 1) writer.notifyOthers('results');
+  const first = heard;
+  await expect.poll(() => heard, POLL).toBeGreaterThan(first);
+});
+
+test('files that killed processes left behind long ago are removed, those of others are not', async () => {
+  const directory = join(await makeFolder(), 'wake');
+  mkdirSync(directory);
+  for (const name of ['queue.dead', 'queue.alive']) writeFileSync(join(directory, name), '');
+  utimesSync(join(directory, 'queue.dead'), 1_000, 1_000);
+  const wake = makeWake(directory);
+  wake.notify('queue');
+  expect(readdirSync(directory)).toHaveLength(2);
+  expect(readdirSync(directory)).toContain('queue.alive');
+  wake.close();
+  expect(readdirSync(directory)).toEqual(['queue.alive']);
+});

@@ -1,0 +1,169 @@
+/**
+ * Mixed load on a fleet while one of its two workers is killed again and again; then a count of what became of every job
+ * that was accepted. Which job comes next is drawn from a seed. Owns the fleet.
+ */
+
+import { setTimeout as sleep } from 'node:timers/promises';
+import { startFleetProcesses } from './aws-fleet-processes.js';
+import { MIXED_JOBS, type MixedJob, registerJobs } from './mixed-jobs.js';
+import type { AwsWorker } from './services/aws-worker.js';
+import { apiAt } from './test-controller.js';
+
+export interface LoadOptions {
+  /** How long jobs are sent, in milliseconds. */
+  readonly durationMs: number;
+  /** How often a worker is killed, in turns, in milliseconds. */
+  readonly killEveryMs: number;
+  /** Clients that send one job after the other. */
+  readonly clients: number;
+  readonly seed: number;
+  readonly say: (text: string) => void;
+}
+
+export interface LoadReport {
+  /** Jobs that the controller gave an id to, by how they were asked for. */
+  readonly accepted: Readonly<Record<string, number>>;
+  readonly kills: number;
+  /** How many jobs had their result published so often: all of them once, if all is well. */
+  readonly published: ReadonlyMap<number, number>;
+  /** Results that somebody published of a job that nobody sent. */
+  readonly unknown: number;
+  /** Jobs whose result, or the answer to whose request, is not what it must be, each with what it was. */
+  readonly wrong: readonly string[];
+  /** Answers without a job's id, by status: those jobs were not accepted. */
+  readonly refused: Readonly<Record<string, number>>;
+  /** Waits that ended before the result was there (504): it was found later. */
+  readonly waitsEnded: number;
+  /** Jobs that came to their result in a later delivery than the first. */
+  readonly deliveredAgain: number;
+  readonly messagesLeft: Readonly<Record<string, number>>;
+  readonly exitCodes: readonly (number | null)[];
+}
+
+interface Sent {
+  readonly id: string;
+  readonly job: MixedJob;
+}
+
+/** How long the last jobs may take to have their results, in milliseconds: a dead worker's messages come back first. */
+const REST_MS = 300_000;
+/** Longest pause of a client between two jobs, in milliseconds. */
+const PAUSE_MS = 250;
+
+export async function mixedLoad({ durationMs, killEveryMs, clients, seed, say }: LoadOptions): Promise<LoadReport> {
+  const fleet = await startFleetProcesses({
+    maxReceiveCount: 50,
+    // The time limits of this load are seconds: what a dead worker held comes back within some of them.
+    sqs: { visibilityMs: 20_000 },
+    logLevel: 'warn',
+  });
+  try {
+    const controller = await fleet.start('controller');
+    const workers = await Promise.all([fleet.start('worker'), fleet.start('worker')]);
+    const api = apiAt(controller.api);
+    const headers = { authorization: `Bearer ${fleet.key}` };
+    const functions = await registerJobs((fields, file, name) => api.upload(fields, file, name, headers));
+    say('the functions are registered');
+
+    const random = seeded(seed);
+    const sent: Sent[] = [];
+    const accepted: Record<string, number> = {};
+    const refused: Record<string, number> = {};
+    const wrong: string[] = [];
+    let waitsEnded = 0;
+    const ends = performance.now() + durationMs;
+    const count = (counts: Record<string, number>, name: string) => {
+      counts[name] = (counts[name] ?? 0) + 1;
+    };
+
+    async function send(): Promise<void> {
+      const job = MIXED_JOBS[Math.floor(random() * MIXED_JOBS.length)] as MixedJob;
+      const [isAsync, isCamel] = [random() < 0.5, random() < 0.5];
+      const id = functions.get(job.functionName);
+      const body = isCamel ? { functionId: id, inputData: job.input } : { function_id: id, payload: job.input };
+      const { status, answer } = await api.call('POST', '/run', body, {
+        ...headers,
+        ...(isAsync ? { 'x-async': 'true' } : {}),
+      });
+      const jobId: unknown = answer?.job_id ?? answer?.requestId;
+      if (typeof jobId !== 'string') return count(refused, `${status}`);
+      sent.push({ id: jobId, job });
+      count(accepted, `${job.functionName}, ${isCamel ? 'camel' : 'snake'}, ${isAsync ? 'async' : 'sync'}`);
+      if (status === 504) waitsEnded += 1;
+      else if (isAsync ? status !== 202 : status !== 200) wrong.push(`${jobId}: answered with ${status}`);
+      else if (!isAsync && !isAsExpected(answer, job)) wrong.push(`${jobId}: answered ${JSON.stringify(answer)}`);
+    }
+
+    async function client(): Promise<void> {
+      while (performance.now() < ends) {
+        // Without an answer nobody knows whether the job was accepted; the controller is not killed, so there is one.
+        await send().catch((error: unknown) => count(refused, String(error)));
+        await sleep(random() * PAUSE_MS);
+      }
+    }
+
+    let kills = 0;
+    async function killer(): Promise<void> {
+      for (let next = performance.now() + killEveryMs; next < ends; next += killEveryMs) {
+        await sleep(Math.max(0, next - performance.now()));
+        const place = kills % workers.length;
+        const { directory } = workers[place] as AwsWorker;
+        await (workers[place] as AwsWorker).kill();
+        kills += 1;
+        say(`worker ${place + 1} killed; ${sent.length} jobs accepted, ${fleet.results.counts().size} results`);
+        workers[place] = await fleet.start('worker', directory);
+      }
+    }
+
+    await Promise.all([killer(), ...Array.from({ length: clients }, client)]);
+    say(`${sent.length} jobs accepted; waiting for the last results`);
+    await fleet.results
+      .all(
+        sent.map(({ id }) => id),
+        REST_MS,
+      )
+      .catch((error: Error) => wrong.push(error.message));
+    // What is left in the queue now has its result, and only has to be deleted.
+    const left = async () => Object.values(await fleet.queue.depth()).reduce((sum, messages) => sum + messages, 0);
+    for (const end = performance.now() + 60_000; (await left()) > 0 && performance.now() < end; ) await sleep(500);
+
+    let deliveredAgain = 0;
+    const published = new Map<number, number>();
+    for (const { id, job } of sent) {
+      const times = fleet.results.texts(id).length;
+      published.set(times, (published.get(times) ?? 0) + 1);
+      const { answer } = await api.call('GET', `/status/${id}`, undefined, headers);
+      if (!isAsExpected(answer, job)) wrong.push(`${id} (${job.functionName}): ${JSON.stringify(answer)}`);
+      if (answer.attempt > 1) deliveredAgain += 1;
+    }
+    const known = new Set(sent.map(({ id }) => id));
+    const unknown = [...fleet.results.counts().keys()].filter((id) => !known.has(id)).length;
+    const messagesLeft = await fleet.queue.depth();
+    const exitCodes = [];
+    for (const part of [...workers, controller]) exitCodes.push(await part.stop());
+    return { accepted, kills, published, unknown, wrong, refused, waitsEnded, deliveredAgain, messagesLeft, exitCodes };
+  } finally {
+    await fleet.close();
+  }
+}
+
+/** An answer of either form: the state that is expected, and the same value or the same error. */
+function isAsExpected(answer: Record<string, unknown>, { result, errorCode }: MixedJob): boolean {
+  const { status, error_code: code = answer.errorCode } = answer;
+  if (errorCode !== undefined) return (status === 'failed' || status === 'FAILED') && code === errorCode;
+  const isDone = status === 'completed' || status === 'SUCCESS';
+  const found = (answer.result ?? {}) as Record<string, unknown>;
+  const wanted = Object.entries(result ?? {});
+  return isDone && wanted.every(([name, value]) => JSON.stringify(found[name]) === JSON.stringify(value));
+}
+
+/** mulberry32: the same numbers for the same seed, from 0 to below 1. */
+function seeded(seed: number): () => number {
+  let state = seed;
+  return () => {
+    state = (state + 0x6d2b79f5) | 0;
+    let t = Math.imul(state ^ (state >>> 15), 1 | state);
+    t = (t + Math.imul(t ^ (t >>> 7), 61 | t)) ^ t;
+    return ((t ^ (t >>> 14)) >>> 0) / 4_294_967_296;
+  };
+}
