@@ -3,7 +3,7 @@
 import { python as pythonRuntime } from '@nanogrid/runtime-python';
 import { afterAll, afterEach, beforeAll, describe, expect, test, vi } from 'vitest';
 import { perl, python } from '../support/cost-jobs.js';
-import { cpuWeightOf, cpuWeightOf } from '../support/cpu-weight.js';
+import { cpuWeightOf } from '../support/cpu-weight.js';
 import { ENDLESS, FORKING } from '../support/deadline-jobs.js';
 import { shell } from '../support/shell-runtime.js';
 import { startTestWorker, type TestWorker } from '../support/test-worker.js';
