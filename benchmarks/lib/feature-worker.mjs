@@ -37,9 +37,9 @@ export class FeatureWorkers {
     await answer();
     const sample = async () => {
       child.send('run');
-      const { ms, result } = await answer();
+      const { ms, result, cpuMs } = await answer();
       check(result.result);
-      return { value: ms, phases: result.phases };
+      return { value: ms, phases: { ...result.phases, worker: cpuMs } };
     };
     return { perRound: 30, warmUp: 150, sample };
   }
