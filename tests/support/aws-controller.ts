@@ -44,7 +44,11 @@ export async function startAwsFleet(directory: string) {
   });
 
   /** Both roles read the same file in a fleet; so do they here. `place` is where Redis is. */
-  async function load(place: { readonly host: string; readonly port: number }, settings: Settings) {
+  async function load(
+    place: { readonly host: string; readonly port: number },
+    settings: Settings,
+    commandTimeoutMs = 1_000,
+  ) {
     const env = {
       ...AWS_ENVIRONMENT,
       SQS_QUEUE_URL: queue.url,
@@ -63,7 +67,7 @@ export async function startAwsFleet(directory: string) {
       plugins: [
         sqs({ waitMs: 1_000, visibilityMs: 10_000, stopWaitMs: 1_500 }),
         s3(),
-        redis({ commandTimeoutMs: 1_000 }),
+        redis({ commandTimeoutMs }),
         dynamodb({ createTable: true }),
       ],
       ...settings,
@@ -85,8 +89,9 @@ export async function startAwsFleet(directory: string) {
     return begin({ loaded: await loadConfig({ cwd: folder, env, overrides }), env });
   }
 
-  async function controller(settings: Settings['controller'] = {}) {
-    return begin(await load(server, { controller: { port: 0, ...settings } }));
+  /** `commandTimeoutMs`: how long it waits for Redis. */
+  async function controller(settings: Settings['controller'] = {}, commandTimeoutMs?: number) {
+    return begin(await load(server, { controller: { port: 0, ...settings } }, commandTimeoutMs));
   }
 
   async function begin(options: ConstructorParameters<typeof Controller>[0]) {

@@ -117,7 +117,7 @@ export class Controller {
     const registry = plugins.require('registry');
     const queueAdmin = plugins.service('queueAdmin');
     const [resultStore, sharedState] = [plugins.require('resultStore'), plugins.require('sharedState')];
-    const limits = { shared: sharedState, log: this.#log, now };
+    const limits = { shared: sharedState, log: this.#log, now, reachMs: config.controller.sharedLimitsMs };
     const shares = new KeyShares(limits);
     this.#shares = shares;
     const callbackGuard = new AddressGuard(config.controller.callbacks.allow);

@@ -13,6 +13,8 @@ import { withinReach } from './within-reach.js';
 export interface KeySharesOptions {
   readonly shared: SharedState;
   readonly log: Logger;
+  /** How long a request waits for what is shared, in milliseconds. */
+  readonly reachMs: number;
   /** Monotonic milliseconds. */
   readonly now: () => number;
 }
@@ -84,11 +86,11 @@ export class KeyShares {
   /** Gives everything back, as far as it can be told. */
   async stop(): Promise<void> {
     clearInterval(this.#timer);
-    const { shared } = this.#options;
+    const { shared, reachMs } = this.#options;
     const held = [...this.#shares.values()].filter(({ granted }) => granted > 0);
     this.#shares.clear();
     const given = held.map(({ keyId, max }) => shared.holdShare(nameOf(keyId), this.#holder, 0, max, LEASE_MS));
-    await withinReach(Promise.all(given)).catch(() => {});
+    await withinReach(Promise.all(given), reachMs).catch(() => {});
   }
 
   #isAlone(share: Share): boolean {
@@ -113,13 +115,13 @@ export class KeyShares {
   }
 
   async #askNow(share: Share): Promise<void> {
-    const { shared, log, now } = this.#options;
+    const { shared, log, now, reachMs } = this.#options;
     // All that come and go in this turn count together.
     await Promise.resolve();
     const { keyId, max } = share;
     const count = share.used + share.waiting;
     try {
-      share.granted = await withinReach(shared.holdShare(nameOf(keyId), this.#holder, count, max, LEASE_MS));
+      share.granted = await withinReach(shared.holdShare(nameOf(keyId), this.#holder, count, max, LEASE_MS), reachMs);
       share.setMs = now();
     } catch (error) {
       if (now() >= share.aloneUntilMs + ALONE_MS) {

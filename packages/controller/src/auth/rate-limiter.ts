@@ -16,6 +16,8 @@ import { withinReach } from './within-reach.js';
 export interface RateLimiterOptions {
   readonly shared: SharedState;
   readonly log: Logger;
+  /** How long a request waits for what is shared, in milliseconds. */
+  readonly reachMs: number;
   /** Monotonic milliseconds. */
   readonly now: () => number;
 }
@@ -110,7 +112,7 @@ export class RateLimiter {
   }
 
   async #askNow(keyId: string, ratePerMinute: number, tokens: KeyTokens): Promise<void> {
-    const { shared, log, now } = this.#options;
+    const { shared, log, now, reachMs } = this.#options;
     // All that come in this turn are asked for together.
     await Promise.resolve();
     const want = Math.max(1, Math.min(ratePerMinute, tokens.waiting + ahead(tokens, ratePerMinute)));
@@ -120,7 +122,7 @@ export class RateLimiter {
       if (taken < want) tokens.emptyUntilMs = now() + nextInMs;
     });
     try {
-      await withinReach(answer);
+      await withinReach(answer, reachMs);
     } catch (error) {
       if (now() >= tokens.aloneUntilMs + ALONE_MS) {
         log.warn(

@@ -127,6 +127,11 @@ export const settingsProperties = {
       'How long what the registry said of a function counts, in milliseconds; other controllers’ changes are seen after it.',
       controller.registryCacheMs,
     ),
+    sharedLimitsMs: ms(
+      'How long a request waits for the limits of its key, which all controllers share, before this controller counts for itself, in milliseconds.',
+      controller.sharedLimitsMs,
+      1,
+    ),
     callbacks: group('What clients’ own servers are told when a job ends.', {
       secret: webhookSecret(
         'Signs callbacks (`echo whsec_$(openssl rand -base64 32)`). Without one, and none of the key’s own, there are no callbacks.',

@@ -49,6 +49,11 @@ export interface CoreConfig {
     readonly idempotencyMs: number;
     /** How long what the registry said of a function counts, in milliseconds. Default 1,000. */
     readonly registryCacheMs: number;
+    /**
+     * How long a request waits for the limits of its key, which all controllers share, before this controller counts for
+     * itself, in milliseconds. Default 250.
+     */
+    readonly sharedLimitsMs: number;
     /** Tells the clients' own servers that a job has ended. Off without a secret. */
     readonly callbacks: CallbackSettings;
   };
