@@ -74,7 +74,7 @@ test('a job with a crowd of processes comes last in its container, and another j
 test('nor does the crowd’s container keep others waiting: it has a small weight until its job is over', async () => {
   const key = await worker.put(
     perl(
-      'for (1 .. $ENV{PAYLOAD}) { if (!fork()) { sleep 60; exit } } select(undef, undef, undef, 4); print qx(hostname)',
+      'for (1 .. $ENV{PAYLOAD}) { if (!fork()) { sleep 60; exit } } select(undef, undef, undef, 8); print qx(hostname)',
     ),
   );
   const job = { key, runtime: 'shell', functionId: 'crowd' };

@@ -16,11 +16,7 @@ import { prometheus } from '@nanogrid/plugin-prometheus';
 import { python } from '@nanogrid/runtime-python';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { parse } from 'yaml';
-import {
-  parseExposition,
-  type Sample,
-  sampleValue,
-} from '../../packages/plugin-prometheus/src/parse-exposition.test.util.js';
+import { parseExposition, type Sample, sampleValue } from '../support/exposition.js';
 import { matches, type Query, readPromql } from '../support/promql.js';
 import { startTestWorker, type TestWorker } from '../support/test-worker.js';
 
