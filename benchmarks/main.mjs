@@ -36,8 +36,8 @@ export async function runBenchmarks({ rounds, interrupted, folder, say = console
   const engine = new EngineBaselines();
   let worker;
   let plane;
-  let features;
   let front;
+  let features;
   try {
     const python = await hostPython();
     const machine = await describeMachine(engine.docker, python);
@@ -59,13 +59,13 @@ export async function runBenchmarks({ rounds, interrupted, folder, say = console
     plane = await DataPlane.start({ code: HELLO, signal });
     const { 'bare data plane': roundTrips, ...throughServices } = dataPlaneSides({ plane, greeting: GREETING });
     baselines['bare data plane'] = roundTrips;
+    front = await HttpFront.start({ signal });
+    const http = await httpSides({ front, worker, signal });
+    Object.assign(baselines, http.baselines);
     features = await FeatureWorkers.start({ signal });
     const check = (result) => expectEqual(result, GREETING);
     const hello = { code: HELLO, input: { name: 'bench' }, check, signal };
     baselines['script without features'] = await features.side({ ...hello, names: [] });
-    front = await HttpFront.start({ signal });
-    const http = await httpSides({ front, worker, signal });
-    Object.assign(baselines, http.baselines);
     const own = {
       'script with features': await features.side({ ...hello, names: FEATURES }),
       ...(await ownSides({ worker, signal })),

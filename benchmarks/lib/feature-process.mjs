@@ -30,7 +30,7 @@ const features = {
       prices: [{ model: '*', promptPerMillion: 1, completionPerMillion: 2 }],
       budgets: [{ function: 'other*', tokens: 1_000_000 }],
     }),
-  cost: () => cost({ gbSecond: 0.000002, cpuSecond: 0.000008 }),
+  cost: () => cost({ cpuSecond: 0.00001, gbSecond: 0.00001 }),
   prometheus: () => prometheus({ port: 0 }),
   cloudwatch: () => cloudwatch({ region: 'eu-west-1', endpoint }),
   opentelemetry: () => opentelemetry({ endpoint }),

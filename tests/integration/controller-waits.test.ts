@@ -6,7 +6,7 @@ import { join } from 'node:path';
 import { newApiKey } from '@nanogrid/controller';
 import { type Local, openLocal } from '@nanogrid/plugin-local';
 import { python } from '@nanogrid/runtime-python';
-import { afterEach, beforeEach, expect, test } from 'vitest';
+import { afterEach, beforeEach, expect, test, vi } from 'vitest';
 import { startTestController, type TestController } from '../support/test-controller.js';
 import { answer, holdRequests, take } from '../support/waiting-requests.js';
 
@@ -23,6 +23,7 @@ beforeEach(async () => {
 });
 
 afterEach(async () => {
+  vi.useRealTimers();
   await api?.close();
   await store?.close();
   await rm(dataDir, { recursive: true, force: true });
@@ -30,7 +31,8 @@ afterEach(async () => {
 
 function start(): Promise<TestController> {
   const apiKeys = [{ id: 'one', hash, maxConcurrent: 50 }];
-  return startTestController({ dataDir, runtimes: [python()], settings: { apiKeys, waitTimeoutMs: 30_000 } });
+  // Longer than any test may take: no place is free because a wait ended by itself.
+  return startTestController({ dataDir, runtimes: [python()], settings: { apiKeys, waitTimeoutMs: 600_000 } });
 }
 
 async function register(): Promise<string> {
@@ -40,6 +42,14 @@ async function register(): Promise<string> {
 
 const run = (function_id: string, payload: unknown, headers = {}) =>
   api.call('POST', '/run', { function_id, payload }, { ...auth, ...headers });
+
+/** The server may hear a moment later that somebody left. */
+async function runUntilServed(id: string, payload: unknown): ReturnType<typeof run> {
+  for (;;) {
+    const served = await run(id, payload);
+    if (served.status !== 429) return served;
+  }
+}
 
 test('a result that was there before the wait began is the answer', async () => {
   const id = await register();
@@ -52,6 +62,27 @@ test('a result that was there before the wait began is the answer', async () => 
   });
   const other = await run(id, 'y', early);
   expect(other).toMatchObject({ status: 422, answer: { error: { code: 'IDEMPOTENCY_MISMATCH' } } });
+});
+
+test('a key that outlives its result says so at once, and runs nothing again until it is forgotten', async () => {
+  vi.useFakeTimers({ toFake: ['Date'] });
+  const id = await register();
+  const key = { 'idempotency-key': 'old' };
+  const { answer: first } = await run(id, 'x', { ...key, 'x-async': 'true' });
+  for (const body of await take(store, 1)) await answer(store, body);
+  vi.setSystemTime(Date.now() + 2 * 3_600_000);
+  for (const more of [{}, { 'x-async': 'true' }]) {
+    expect(await run(id, 'x', { ...key, ...more })).toMatchObject({
+      status: 410,
+      answer: { error: { code: 'RESULT_EXPIRED', job_id: first.job_id } },
+    });
+  }
+  expect((await run(id, 'y', key)).status).toBe(422);
+  vi.setSystemTime(Date.now() + 24 * 3_600_000);
+  const { status, answer: anew } = await run(id, 'x', { ...key, 'x-async': 'true' });
+  expect(status).toBe(202);
+  expect(anew.job_id).not.toBe(first.job_id);
+  expect(await take(store, 1)).toHaveLength(1);
 });
 
 test('results that come as fast as jobs are sent: each request gets its own', async () => {
@@ -80,6 +111,10 @@ test('a result that comes after the client left is kept for whoever asks, and th
   const bodies = await take(store, 1);
   leaving.abort();
   await left;
+  // As many as the key may have at once, while the job of the one that left has no result yet.
+  const fifty = Array.from({ length: 50 }, (_, index) => runUntilServed(id, index));
+  for (const body of await take(store, 50)) await answer(store, body);
+  expect((await Promise.all(fifty)).map(({ status }) => status)).toEqual(Array(50).fill(200));
   for (const body of bodies) await answer(store, body);
   const { job_id } = JSON.parse(bodies[0] as string);
   const known = await api.call('GET', `/status/${job_id}`, undefined, auth);
@@ -87,7 +122,6 @@ test('a result that comes after the client left is kept for whoever asks, and th
   const warnings: Error[] = [];
   const warn = (warning: Error) => warnings.push(warning);
   process.on('warning', warn);
-  // As many as the key may have at once: the one that left is not among them.
   const all = Promise.all(Array.from({ length: 50 }, (_, index) => run(id, index)));
   for (const body of await take(store, 50)) await answer(store, body);
   expect((await all).map(({ status }) => status)).toEqual(Array(50).fill(200));

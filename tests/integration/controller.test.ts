@@ -1,5 +1,6 @@
 /** The HTTP front over the embedded twins, with a real worker behind it. */
 
+import { type Logger, silentLogger } from '@nanogrid/core';
 import { python } from '@nanogrid/runtime-python';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { startTestController, type TestController } from '../support/test-controller.js';
@@ -8,9 +9,13 @@ import { zip } from '../support/zip.js';
 
 let worker: TestWorker;
 let api: TestController;
+/** What the worker logged. */
+const lines: Record<string, unknown>[] = [];
 
 beforeAll(async () => {
-  worker = await startTestWorker({ runtimes: [python()] });
+  const info = (fields: object | string) => void lines.push(fields as Record<string, unknown>);
+  const log: Logger = { ...silentLogger, info, child: () => log };
+  worker = await startTestWorker({ runtimes: [python()], log });
   api = await startTestController({ dataDir: worker.dataDir, runtimes: [python()] });
 });
 
@@ -54,6 +59,16 @@ test('health, upload of a source file, run in both forms, status', async () => {
     status: 404,
     answer: { error: { code: 'NOT_FOUND' } },
   });
+});
+
+test('the worker’s lines about a job name the request and its trace', async () => {
+  const id = await register(ECHO);
+  const trace = '4bf92f3577b34da6a3ce929d0e0e4736';
+  const headers = { 'x-request-id': 'mine-7', traceparent: `00-${trace}-00f067aa0ba902b7-01` };
+  const { answer } = await api.call('POST', '/run', { function_id: id }, headers);
+  const told = () => lines.filter(({ jobId }) => jobId === answer.job_id);
+  await expect.poll(() => told().length, { timeout: 20_000 }).toBe(2);
+  expect(told()).toMatchObject(Array(2).fill({ requestId: 'mine-7', traceId: trace }));
 });
 
 test('a function that fails is answered with 200, and says so', async () => {

@@ -135,11 +135,79 @@ describe.each(PLACES)('values shared through %s', (_name, makeStores) => {
     await expect.poll(() => heard.map((each) => each.at(-1))).toEqual(['last', 'last', '19', undefined]);
   });
 
+  test('are done when they are due, by one of many, and again by another that does not end them', async () => {
+    const stores = await makeStores(3);
+    const [store] = stores as [SharedState];
+    const list = named('list');
+    const members = Array.from({ length: 50 }, (_, n) => `job-${n}`);
+    for (const member of members) await store.schedule(list, member, 1);
+    await store.schedule(list, 'later', 60_000);
+    const taken: string[] = [];
+    await expect
+      .poll(async () => {
+        const found = await Promise.all(stores.map((each) => each.takeDue(list, 10, 60_000)));
+        for (const few of found) expect(few.length).toBeLessThanOrEqual(10);
+        taken.push(...found.flat());
+        return [...taken].sort();
+      })
+      .toEqual([...members].sort());
+    expect(await store.takeDue(list, 10, 60_000)).toEqual([]);
+    // Whoever took it is gone: it is due again.
+    await store.schedule(list, 'later', 0);
+    await expect.poll(() => store.takeDue(list, 10, 1)).toEqual(['later']);
+    await expect.poll(() => pick(stores, 1).takeDue(list, 10, 60_000)).toEqual(['later']);
+    await store.schedule(list, 'job-7', 0);
+    await pick(stores, 2).unschedule(list, 'job-7');
+    await store.unschedule(list, 'job-7');
+    expect(await store.takeDue(list, 10, 1)).toEqual([]);
+  });
+
+  test('are tokens: no more are taken than there are, whoever takes them, and they come again', async () => {
+    const stores = await makeStores(3);
+    const bucket = named('bucket');
+    const slow = { capacity: 50, perMs: 1 / 3_600_000 };
+    const takes = await Promise.all(Array.from({ length: 60 }, (_, n) => pick(stores, n).takeTokens(bucket, 1, slow)));
+    expect(takes.filter(({ taken }) => taken === 1)).toHaveLength(50);
+    const { taken, nextInMs } = await pick(stores, 0).takeTokens(bucket, 5, slow);
+    expect(taken).toBe(0);
+    expect(nextInMs).toBeGreaterThan(1_800_000);
+    const quick = named('bucket');
+    const size = { capacity: 4, perMs: 0.01 };
+    expect(await pick(stores, 0).takeTokens(quick, 10, size)).toMatchObject({ taken: 4 });
+    const more = async () => (await pick(stores, 1).takeTokens(quick, 1, size)).taken;
+    await expect.poll(more).toBe(1);
+  });
+
+  test('are shares: together never more than there is, given back, and lapsed with their holder', async () => {
+    const stores = await makeStores(3);
+    const [store] = stores as [SharedState];
+    const quota = named('quota');
+    const hold = (holder: string, count: number, ttlMs = 60_000) =>
+      pick(stores, holder.length).holdShare(quota, holder, count, 10, ttlMs);
+    expect(await hold('a', 6)).toBe(6);
+    expect(await hold('bb', 6)).toBe(4);
+    expect(await hold('ccc', 1)).toBe(0);
+    expect(await hold('a', 7)).toBe(6);
+    expect(await hold('a', 2)).toBe(2);
+    expect(await hold('ccc', 9)).toBe(4);
+    expect(await hold('bb', 0)).toBe(0);
+    expect(await hold('ccc', 9)).toBe(8);
+    // Whoever had it is gone.
+    expect(await hold('ccc', 8, 1)).toBe(8);
+    await expect.poll(() => hold('a', 10)).toBe(10);
+    const holders = Array.from({ length: 30 }, (_, n) => `h${n}`);
+    await hold('a', 0);
+    const shares = await Promise.all(holders.map((holder) => store.holdShare(quota, holder, 1, 10, 60_000)));
+    expect(shares.filter((share) => share === 1)).toHaveLength(10);
+  });
+
   test('have names and sizes that every store takes', async () => {
     const [store] = (await makeStores(1)) as [SharedState];
     const refused = { code: 'NG_SHARED_STATE_FAILED' };
     for (const name of ['', 'a b', '../x', 'x'.repeat(201)]) {
       await expect(store.get(name)).rejects.toMatchObject(refused);
+      await expect(store.schedule(name, 'x', 1)).rejects.toMatchObject(refused);
+      await expect(store.schedule('x', name, 1)).rejects.toMatchObject(refused);
       await expect(store.subscribe(name, () => {})).rejects.toMatchObject(refused);
     }
     const key = named('x').padEnd(200, '_');

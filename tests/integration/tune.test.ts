@@ -56,10 +56,7 @@ beforeAll(async () => {
   await mkdir(temporary);
   await mkdir(join(folder, 'sized'));
   await writeFile(join(folder, 'sized', 'main.py'), FUNCTION);
-  await writeFile(
-    join(folder, 'sized', 'function.json'),
-    '{ "name": "kept", "handler": "main.handler", "memory_mb": 99 }',
-  );
+  await describeFolder();
   // The first one to need the image builds it; the commands below have less time than that takes.
   expect((await launch('images', 'build', 'python').ended).exitCode).toBe(0);
 });
@@ -69,6 +66,12 @@ afterEach(() => {
 });
 
 afterAll(() => rm(folder, { recursive: true, force: true }));
+
+/** What the folder says of its function, and more. */
+function describeFolder(more: object = {}): Promise<void> {
+  const described = { name: 'kept', handler: 'main.handler', memory_mb: 99, ...more };
+  return writeFile(join(folder, 'sized', 'function.json'), JSON.stringify(described));
+}
 
 function launch(...argv: string[]) {
   const env = { ...process.env, NANOGRID_ENV: '', NO_COLOR: '', TMPDIR: temporary, HOME: folder };
@@ -162,6 +165,8 @@ test('what cannot be is refused before anything runs', async () => {
   const memory = await tune({}, '--memory', '64,999999').ended;
   expect(memory.exitCode).toBe(2);
   expect(memory.err).toContain('999999');
+  const many = await tune({}, '--memory', Array.from({ length: 101 }, (_, size) => 64 + size).join(',')).ended;
+  expect(many).toMatchObject({ exitCode: 2, err: expect.stringContaining('at most 100') });
   expect(await readdir(temporary)).toEqual([]);
 });
 
@@ -184,9 +189,10 @@ test('on a controller’s workers: a temporary function for each size, and none 
       return answer.functions.map((one: { function_name: string }) => one.function_name);
     };
     const server = ['--server', controller.address];
-    // One of the name that the folder gives itself is left alone.
-    await launch('deploy', 'sized', ...server).ended;
+    // The function that the folder is deployed as is left alone.
+    const kept = (await launch('deploy', 'sized', ...server).ended).out.trim();
     expect(await names()).toEqual(['kept']);
+    await describeFolder({ function_id: kept });
     const sizes = ['--memory', '64,128', '--runs', '1'];
     const { exitCode, out, err } = await tune({ hold: { 64: 200 } }, ...sizes, ...server, '--json').ended;
     expect({ exitCode, err }).toMatchObject({ exitCode: 0 });
@@ -198,6 +204,7 @@ test('on a controller’s workers: a temporary function for each size, and none 
       recommended: { memoryMb: 128 },
     });
     expect(await names()).toEqual(['kept']);
+    expect((await controller.call('GET', `/functions/${kept}`)).answer).toMatchObject({ version: 1, memory_mb: 99 });
 
     const long = tune({ sleep: 600 }, '--memory', '64', ...server);
     await expect.poll(async () => (await worker.worker.status()).activeJobs, POLL).toBe(1);
@@ -208,6 +215,7 @@ test('on a controller’s workers: a temporary function for each size, and none 
     await expect.poll(async () => (await worker.worker.status()).activeJobs, POLL).toBe(0);
     expect(await readdir(temporary)).toEqual([]);
   } finally {
+    await describeFolder();
     await controller.close();
   }
 });

@@ -93,7 +93,8 @@ export async function startAwsFleet(directory: string) {
     const controller = new Controller(options);
     stops.push(() => controller.stop());
     await controller.start();
-    return { ...apiAt(controller.address), stop: () => controller.stop() };
+    const { address } = controller;
+    return { address, ...apiAt(address), stop: () => controller.stop() };
   }
 
   return { server, queue, code, worker, controller, controllerOf, close };

@@ -32,7 +32,10 @@ export interface LoadReport {
   readonly wrong: readonly string[];
   /** Answers without a job's id, by status: those jobs were not accepted. */
   readonly refused: Readonly<Record<string, number>>;
-  /** Waits that ended before the result was there (504): it was found later. */
+  /**
+   * Waits that ended before the result was there (504): it was found later. Functions that lose their containers again and
+   * again are delayed (`pool.faults`), and there are two of them here.
+   */
   readonly waitsEnded: number;
   /** Jobs that came to their result in a later delivery than the first. */
   readonly deliveredAgain: number;

@@ -49,6 +49,8 @@ export interface TestWorkerOptions {
   readonly settings?: Settings;
   /** Options of the embedded twins. */
   readonly twins?: LocalPluginOptions;
+  /** Where the embedded twins keep what they have. Default: in the temporary folder. */
+  readonly dataDir?: string;
   /** What plugins may take options from. Default: nothing. */
   readonly env?: Readonly<Record<string, string>>;
   /** Default: nothing is logged. */
@@ -58,7 +60,7 @@ export interface TestWorkerOptions {
 /** Starts a worker; `await using` or `close()` stops it. */
 export async function startTestWorker(options: TestWorkerOptions) {
   const directory = await mkdtemp(join(tmpdir(), 'nanogrid-test-'));
-  const dataDir = join(directory, 'data');
+  const { dataDir = join(directory, 'data') } = options;
   const workDir = join(directory, 'work');
   const loaded = await loadConfig({
     cwd: directory,

@@ -11,13 +11,13 @@ import type { Invocation } from './invocation.js';
 /** Throws as `loadConfig` does; `options` are more of its own. */
 export function loadProject(
   { io, globals }: Pick<Invocation, 'io' | 'globals'>,
-  options: Pick<LoadConfigOptions, 'onPluginError' | 'overrides'> = {},
+  { defaults, ...options }: Pick<LoadConfigOptions, 'onPluginError' | 'overrides' | 'defaults'> = {},
 ): Promise<LoadedConfig> {
   const environment = globals.env ?? (io.env.NANOGRID_ENV || undefined);
   return loadConfig({
     cwd: io.cwd,
     env: io.env,
-    defaults: projectDefaults(),
+    defaults: { ...projectDefaults(), ...defaults },
     ...(globals.config === undefined ? {} : { configFile: globals.config }),
     ...(environment === undefined ? {} : { environment }),
     ...options,

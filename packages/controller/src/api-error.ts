@@ -11,6 +11,7 @@ export const API_CODES = {
   METHOD_NOT_ALLOWED: 405,
   REQUEST_TIMEOUT: 408,
   CONFLICT: 409,
+  RESULT_EXPIRED: 410,
   TOO_LARGE: 413,
   UNSUPPORTED_MEDIA_TYPE: 415,
   IDEMPOTENCY_MISMATCH: 422,
@@ -66,8 +67,9 @@ export function errorAnswer(error: unknown): ErrorAnswer {
     return { status: API_CODES[code], retryAfterS, body: { error: { code, message, ...details } } };
   }
   if (error instanceof NanoGridError) return platformAnswer(error);
-  const { statusCode = 500, message = '' } = error as { statusCode?: number; message?: string };
+  const { statusCode = 500, message: said = '' } = error as { statusCode?: number; message?: string };
   const code = codeOf(statusCode);
+  const message = statusCode === 415 ? 'Send JSON, as application/json, or an upload, as multipart/form-data.' : said;
   const told = statusCode < 500 ? message : 'The request could not be handled; the log says why.';
   return { status: statusCode, retryAfterS: undefined, body: { error: { code, message: told } } };
 }

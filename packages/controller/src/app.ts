@@ -1,6 +1,5 @@
-/** The HTTP application: limits, authentication, routes and the shape of refusals. Owns no state but the rate limiter. */
+/** The HTTP application: limits, authentication, routes and the shape of refusals. Owns no state. */
 
-import { performance } from 'node:perf_hooks';
 import multipart from '@fastify/multipart';
 import swagger from '@fastify/swagger';
 import swaggerUi from '@fastify/swagger-ui';
@@ -8,7 +7,6 @@ import type { ApiKeyScope } from '@nanogrid/core';
 import fastify, { type FastifyInstance, type FastifyRequest } from 'fastify';
 import { ApiError, errorAnswer } from './api-error.js';
 import type { Caller } from './auth/key-ring.js';
-import { RateLimiter } from './auth/rate-limiter.js';
 import type { ControllerContext } from './context.js';
 import { addJsonBodies } from './json-body.js';
 import { addFunctions } from './routes/functions.js';
@@ -74,7 +72,12 @@ export async function createApp(context: ControllerContext): Promise<FastifyInst
   const methods = listMethods(app);
   await app.register(multipart);
   await app.register(swagger, { openapi: description(context) });
-  await app.register(swaggerUi, { routePrefix: '/docs', staticCSP: true });
+  await app.register(swaggerUi, {
+    routePrefix: '/docs',
+    staticCSP: true,
+    // The controller speaks plain HTTP: a browser that asked for the page's parts by TLS would show nothing.
+    transformStaticCSP: (policy) => policy.replace(/\s*upgrade-insecure-requests;?/, ''),
+  });
   addHealth(app, context);
   addRun(app, context);
   addUpload(app, context);
@@ -97,8 +100,7 @@ export async function createApp(context: ControllerContext): Promise<FastifyInst
 }
 
 /** A key, before anything of the body is read; then what it may do, then how often. */
-function addAuthentication(app: FastifyInstance, { keys }: ControllerContext): void {
-  const limiter = new RateLimiter(() => performance.now());
+function addAuthentication(app: FastifyInstance, { keys, limiter }: ControllerContext): void {
   app.decorateRequest('caller');
   app.addHook('onRequest', async (request) => {
     const { config } = request.routeOptions;
@@ -112,7 +114,8 @@ function addAuthentication(app: FastifyInstance, { keys }: ControllerContext): v
     if (scope !== undefined && !caller.scopes.has(scope)) {
       throw new ApiError('FORBIDDEN', `The key ${caller.keyId} may not do this: it lacks the scope "${scope}".`);
     }
-    limiter.take(caller);
+    const turn = limiter.take(caller);
+    if (turn !== undefined) await turn;
   });
 }
 
@@ -147,7 +150,11 @@ function listMethods(app: FastifyInstance): (path: string) => string[] {
 }
 
 function description({ keys }: ControllerContext) {
-  const schemes = { key: { type: 'http' as const, scheme: 'bearer' } };
+  const ways: Record<string, string[]>[] = [{ key: [] }, { header: [] }];
+  const schemes = {
+    key: { type: 'http' as const, scheme: 'bearer' },
+    header: { type: 'apiKey' as const, in: 'header' as const, name: 'x-api-key' },
+  };
   return {
     openapi: '3.1.0',
     info: {
@@ -155,6 +162,6 @@ function description({ keys }: ControllerContext) {
       description: 'Registers functions, runs them, and tells their results.',
       version: API_VERSION,
     },
-    ...(keys.required ? { components: { securitySchemes: schemes }, security: [{ key: [] }] } : {}),
+    ...(keys.required ? { components: { securitySchemes: schemes }, security: ways } : {}),
   };
 }

@@ -1,6 +1,7 @@
 /** What the routes work with: put together once by the controller. */
 
 import type {
+  AddressGuard,
   CodeUploads,
   CoreConfig,
   FunctionRegistry,
@@ -13,6 +14,8 @@ import type {
 } from '@nanogrid/core';
 import type { Concurrency } from './auth/concurrency.js';
 import type { KeyRing } from './auth/key-ring.js';
+import type { RateLimiter } from './auth/rate-limiter.js';
+import type { Callbacks } from './callbacks/callbacks.js';
 import type { FunctionCache } from './function-cache.js';
 import type { QueueGauge } from './queue-gauge.js';
 
@@ -28,7 +31,11 @@ export interface ControllerContext {
   readonly queueAdmin: QueueAdmin | undefined;
   readonly queue: QueueGauge;
   readonly keys: KeyRing;
+  readonly limiter: RateLimiter;
   readonly concurrency: Concurrency;
+  readonly callbacks: Callbacks;
+  /** Where callbacks may go. */
+  readonly callbackGuard: AddressGuard;
   /** What fails, by part; empty where all is well. */
   readonly failing: () => Promise<Readonly<Record<string, string>>>;
   readonly log: Logger;

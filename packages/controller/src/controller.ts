@@ -8,6 +8,7 @@ import { setMaxListeners } from 'node:events';
 import { isIPv4 } from 'node:net';
 import { performance } from 'node:perf_hooks';
 import {
+  AddressGuard,
   createHooks,
   createPluginHost,
   type LoadedConfig,
@@ -22,6 +23,10 @@ import type { FastifyInstance } from 'fastify';
 import { createApp } from './app.js';
 import { Concurrency } from './auth/concurrency.js';
 import { KeyRing } from './auth/key-ring.js';
+import { KeyShares } from './auth/key-shares.js';
+import { RateLimiter } from './auth/rate-limiter.js';
+import { callbackSecrets } from './callbacks/callback-secrets.js';
+import { Callbacks } from './callbacks/callbacks.js';
 import type { ControllerContext } from './context.js';
 import { FunctionCache } from './function-cache.js';
 import { QueueGauge } from './queue-gauge.js';
@@ -55,6 +60,8 @@ export class Controller {
   #state: ControllerState = 'new';
   #plugins: PluginRegistry | undefined;
   #app: FastifyInstance | undefined;
+  #callbacks: Callbacks | undefined;
+  #shares: KeyShares | undefined;
   #address = '';
   #stopped: Promise<void> | undefined;
 
@@ -109,6 +116,20 @@ export class Controller {
     const now = () => performance.now();
     const registry = plugins.require('registry');
     const queueAdmin = plugins.service('queueAdmin');
+    const [resultStore, sharedState] = [plugins.require('resultStore'), plugins.require('sharedState')];
+    const limits = { shared: sharedState, log: this.#log, now };
+    const shares = new KeyShares(limits);
+    this.#shares = shares;
+    const callbackGuard = new AddressGuard(config.controller.callbacks.allow);
+    const callbacks = new Callbacks({
+      settings: config.controller.callbacks,
+      enabled: hasCallbacks(config.controller),
+      secretsOf: (keyId) => callbackSecrets(config.controller, keyId),
+      guard: callbackGuard,
+      ...{ resultStore, sharedState, log: this.#log },
+      wallMs: () => Date.now(),
+      random: () => Math.random(),
+    });
     const context: ControllerContext = {
       config,
       runtimes: loaded.runtimeRegistry,
@@ -116,12 +137,15 @@ export class Controller {
       functions: new FunctionCache(registry, config.controller.registryCacheMs, now),
       jobSink: plugins.require('jobSink'),
       codeUploads: plugins.require('codeUploads'),
-      resultStore: plugins.require('resultStore'),
-      sharedState: plugins.require('sharedState'),
+      resultStore,
+      sharedState,
       queueAdmin,
       queue: new QueueGauge(queueAdmin, now),
       keys: new KeyRing(config.controller.apiKeys),
-      concurrency: new Concurrency(config.controller.maxWaiting),
+      limiter: new RateLimiter(limits),
+      concurrency: new Concurrency(config.controller.maxWaiting, shares),
+      callbacks,
+      callbackGuard,
       failing: async () =>
         Object.fromEntries(
           (await plugins.health())
@@ -133,6 +157,8 @@ export class Controller {
       stopping: this.#stopping.signal,
     };
     await plugins.start();
+    callbacks.start();
+    this.#callbacks = callbacks;
     this.#app = await createApp(context);
     this.#address = await listen(this.#app, host, port);
   }
@@ -151,6 +177,8 @@ export class Controller {
       const late = setTimeout(() => app.server.closeAllConnections(), CLOSE_MS);
       await app.close().finally(() => clearTimeout(late));
     }
+    await this.#callbacks?.stop();
+    await this.#shares?.stop();
     await this.#plugins
       ?.stop()
       .catch((error) => this.#log.error({ err: error }, 'a part of the controller did not stop cleanly'));
@@ -173,6 +201,10 @@ function checkExposure({ host, apiKeys, allowAnonymous }: ControllerContext['con
       hint: 'Add keys to controller.apiKeys (nanogrid keys create), listen on 127.0.0.1, or set controller.allowAnonymous.',
     },
   );
+}
+
+function hasCallbacks({ callbacks, apiKeys }: ControllerContext['config']['controller']): boolean {
+  return callbacks.secret !== undefined || apiKeys.some(({ callbackSecret }) => callbackSecret !== undefined);
 }
 
 function isLoopback(host: string): boolean {

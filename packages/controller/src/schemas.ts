@@ -2,6 +2,7 @@
 
 const id = { type: 'string', pattern: '^[A-Za-z0-9][A-Za-z0-9._-]{0,127}$' } as const;
 const anything = {} as const;
+const callbackUrl = { type: 'string' } as const;
 
 const error = {
   type: 'object',
@@ -38,6 +39,13 @@ const result = open(
     result: anything,
     output_files: { type: 'array', items: { type: 'string' } },
     outputFiles: { type: 'array', items: { type: 'string' } },
+    callback: {
+      type: 'object',
+      description:
+        'What became of the callback, where one was asked for: `waiting`, `retrying`, `delivered` or `failed`.',
+      additionalProperties: true,
+      properties: { state: { type: 'string' }, attempts: { type: 'integer' } },
+    },
   },
   'The result, with the names of the form that was asked in.',
 );
@@ -95,6 +103,11 @@ export const runSchema = {
       payload: { ...anything, description: 'Input, any JSON.' },
       functionId: { ...id, description: 'The other form, with `inputData`.' },
       inputData: { ...anything, description: 'Input, any JSON.' },
+      callback_url: {
+        ...callbackUrl,
+        description: 'With `function_id`: an https:// address that is told when the job ends.',
+      },
+      callbackUrl: { ...callbackUrl, description: 'The same, with `functionId`.' },
     },
   },
   response: {
@@ -107,8 +120,23 @@ export const runSchema = {
 export const uploadSchema = {
   summary: 'Register a function, or a new version of one',
   description:
-    'Fields: `file` (a .zip, or one source file), `function_name`, `runtime`; optional `handler`, `timeout` (s), `memory_mb`, `env` (JSON object), `function_id` (of the function that gets a new version).',
+    'The archive is checked as a worker checks it. Jobs that are handed in from then on run the new version.',
   consumes: ['multipart/form-data'],
+  // For who reads the description: the route itself takes the body apart while it comes, and checks each field.
+  body: {
+    type: 'object',
+    required: ['file', 'function_name', 'runtime'],
+    properties: {
+      file: { type: 'string', format: 'binary', description: 'A .zip, or one source file.' },
+      function_name: { type: 'string', description: '1 to 128 letters, digits, blanks, `.`, `_` or `-`.' },
+      runtime: { type: 'string', description: 'For instance `python` or `nodejs20.x`.' },
+      handler: { type: 'string', description: '`file.function`; without one the entry point runs as a script.' },
+      timeout: { type: 'number', default: 300, description: 'Seconds.' },
+      memory_mb: { type: 'number', description: 'MiB.' },
+      env: { type: 'string', description: 'Its variables, as a JSON object of texts.' },
+      function_id: { ...id, description: 'The function that gets a new version; without one a new function is made.' },
+    },
+  },
   response: { 201: fn, ...refusals },
 } as const;
 

@@ -65,6 +65,13 @@ export interface CodeUploads {
   delete(key: string): Promise<void>;
 }
 
+/** How large a bucket of tokens is, and how fast it fills. */
+export interface TokenBucket {
+  readonly capacity: number;
+  /** Tokens a millisecond. */
+  readonly perMs: number;
+}
+
 /**
  * Small values that controllers and workers share (idempotency keys, cancellations, counters), each with a time to live.
  * Keys match `[A-Za-z0-9:._-]{1,200}`, values have at most 64 KiB. Throws `NG_SHARED_STATE_FAILED`.
@@ -77,6 +84,24 @@ export interface SharedState {
   /** Adds to a number (from 0) and returns the sum; the time to live starts with the first addition. */
   increment(key: string, by: number, ttlMs: number): Promise<number>;
   delete(key: string): Promise<void>;
+  /**
+   * Puts `member` on a list of what is to be done, due in `inMs`; one that is on it already gets the new time. It stays
+   * until it is unscheduled. Lists are named as keys are, members too; at most a million are on one.
+   */
+  schedule(list: string, member: string, inMs: number): Promise<void>;
+  /** Takes at most `max` members that are due, the longest due first. Each is due again after `leaseMs`, unless it is unscheduled. */
+  takeDue(list: string, max: number, leaseMs: number): Promise<string[]>;
+  unschedule(list: string, member: string): Promise<void>;
+  /**
+   * Takes up to `want` tokens out of a bucket that fills evenly; a new one is full. `taken` is how many there were,
+   * `nextInMs` how long it takes until there is another one.
+   */
+  takeTokens(bucket: string, want: number, size: TokenBucket): Promise<{ taken: number; nextInMs: number }>;
+  /**
+   * Sets how much of a quota `holder` has to `count`, or to what the others leave of `max`; returns it. What is not set
+   * again lapses after `ttlMs`, the same for all holders; 0 gives it back.
+   */
+  holdShare(quota: string, holder: string, count: number, max: number, ttlMs: number): Promise<number>;
   /** Tells all who listen now; at most once, to each. */
   publish(channel: string, message: string): Promise<void>;
   /**

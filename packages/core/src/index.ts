@@ -4,6 +4,7 @@ export type {
   ApiKeyScope,
   ApiKeySettings,
   ArchiveLimits,
+  CallbackSettings,
   CoreConfig,
   CpuShare,
   FunctionSettings,
@@ -20,7 +21,14 @@ export type { NanoGridConfig, PackageEntry, Settings } from './config/user-confi
 export { ERROR_CODES, type ErrorCode, type ErrorSide, NanoGridError, type NanoGridErrorOptions } from './errors.js';
 export type { ExecSpec, WorkFileRequest } from './exec/exec-spec.js';
 export { type CheckedArchive, checkArchive } from './extract/check-archive.js';
-export type { CodeUploads, FunctionRecord, FunctionRegistry, JobSink, SharedState } from './function-registry.js';
+export type {
+  CodeUploads,
+  FunctionRecord,
+  FunctionRegistry,
+  JobSink,
+  SharedState,
+  TokenBucket,
+} from './function-registry.js';
 export type {
   EarlyAnswer,
   ExecutionReport,
@@ -38,6 +46,7 @@ export { type ImageStatus, ImageStore } from './images/image-store.js';
 export type { SupervisorVolume, SupervisorVolumeOptions } from './images/supervisor-volume.js';
 export type { CodeRef, Dialect, Job } from './job.js';
 export { type LogFn, type Logger, silentLogger } from './logger.js';
+export { AddressGuard } from './network/address-guard.js';
 export { NETWORK_GRANTS, type NetworkGrant } from './network/network-grant.js';
 export {
   definePlugin,

@@ -17,6 +17,9 @@ const DONE = 'done';
 interface JobFields {
   jobId?: string;
   functionId?: string;
+  /** What the controller calls the request that caused the job. */
+  requestId?: string;
+  traceId?: string;
   stage: Stage;
 }
 
@@ -72,10 +75,13 @@ export class JobContext {
 
   /** The message is a valid job. `queueMs`: how long it waited. */
   accept(job: Job, queueMs: number): void {
-    const { id, functionId, runtime, attempt } = job;
+    const { id, functionId, runtime, attempt, correlationId, traceparent } = job;
     const record = this.#storage.getStore();
     if (record !== undefined) record.job = job;
     this.identify(id, functionId);
+    const fields = record?.fields;
+    if (fields !== undefined && correlationId !== undefined) fields.requestId = correlationId;
+    if (fields !== undefined && traceparent !== undefined) fields.traceId = traceparent.slice(3, 35);
     this.log.info({ outcome: 'accepted', runtime, attempt, queueMs }, 'job accepted');
   }
 

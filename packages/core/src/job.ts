@@ -30,6 +30,8 @@ export interface Job {
   readonly tenant?: string | undefined;
   /** The trace that the job is part of, as W3C's Trace Context writes it, where the message has one. */
   readonly traceparent?: string | undefined;
+  /** What whoever sent the job calls the request that caused it, for the log; where the message says so. */
+  readonly correlationId?: string | undefined;
   /** Any JSON value; `null` where the message had none. */
   readonly input: unknown;
   /** 1 on the first delivery of the message. */

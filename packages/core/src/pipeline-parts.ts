@@ -14,6 +14,7 @@ import type { Pool } from './pool/pool.js';
 import type { Runtime } from './runtime/runtime.js';
 import type { RuntimeRegistry } from './runtime/runtime-registry.js';
 import type { Cancellations } from './source/cancellations.js';
+import type { DiskWatch } from './source/disk-watch.js';
 import type { JobTurns } from './source/job-turns.js';
 import type { UnknownFields } from './source/unknown-fields.js';
 import type { OutputStore } from './stores.js';
@@ -35,6 +36,8 @@ export interface PipelineParts {
   readonly aiRelay: AiRelay | undefined;
   readonly outputStore: OutputStore;
   readonly cancellations: Cancellations;
+  /** Whether the worker's disk can be written to; told of jobs that failed by it. */
+  readonly disk: DiskWatch;
   /** One run at a time for each job id, and none where its result is known. */
   readonly turns: JobTurns;
   readonly unknownFields: UnknownFields;

@@ -5,6 +5,7 @@ import { collect } from './collect/collect.js';
 import { NanoGridError } from './errors.js';
 import { buildSpec, ignoresHandler } from './exec/build-spec.js';
 import { executeWithRetry } from './exec/execute-with-retry.js';
+import type { VersionLook } from './extract/code-cache.js';
 import { memoryLimit } from './job-limits.js';
 import type { JobRun } from './job-run.js';
 import type { PipelineParts } from './pipeline-parts.js';
@@ -13,6 +14,7 @@ import { PhaseClock } from './publish/phase-clock.js';
 import { publishFailure, publishRejection, publishResult } from './publish/publish-result.js';
 import type { Outcome } from './publish/settle.js';
 import type { JobResult } from './result.js';
+import type { CancellationWatch } from './source/cancellations.js';
 import { type DecodedMessage, decodeMessage } from './source/decode-message.js';
 import type { Delivery } from './stores.js';
 
@@ -27,38 +29,55 @@ export async function processDelivery(
   const message = decodeMessage(delivery.body, delivery, parts.config);
   if (!message.ok) return publishRejection(parts, message, delivery, clock, signal);
   parts.jobs.accept(message.job, clock.phases.queue);
-  return parts.turns.take(message.job, signal, () => attempt(parts, message, clock, signal, aside));
+  // Both are asked while the store of results is asked: none needs the other's answer, and a job waits for the slowest.
+  const watch = parts.cancellations.watch(message.job);
+  const look = parts.codeCache.look(message.job.code, signal);
+  try {
+    return await parts.turns.take(message.job, signal, () =>
+      attempt(parts, message, { clock, signal, aside, watch, look }),
+    );
+  } finally {
+    watch.end();
+  }
+}
+
+interface Attempt {
+  readonly clock: PhaseClock;
+  readonly signal: AbortSignal;
+  readonly aside: JobRun['aside'];
+  readonly watch: CancellationWatch;
+  readonly look: VersionLook;
 }
 
 async function attempt(
   parts: PipelineParts,
   { job, inputJson, unknownFields }: Extract<DecodedMessage, { ok: true }>,
-  clock: PhaseClock,
-  signal: AbortSignal,
-  aside: JobRun['aside'],
+  { clock, signal, aside, watch, look }: Attempt,
 ): Promise<Outcome> {
   parts.unknownFields.report(unknownFields, job.id);
   try {
     const { runtime } = parts.runtimes.resolve(job.runtime);
     if (ignoresHandler(job, runtime)) parts.unknownFields.reportHandler(job.handler, runtime.name, job.id);
     const memoryMb = memoryLimit(job, runtime, parts.config);
-    const result = await parts.cancellations.guard(job, signal, (abort) =>
-      runJob(parts, { job, inputJson, runtime, memoryMb, clock, signal: abort, aside }),
+    const result = await parts.cancellations.guard(watch, signal, (abort) =>
+      runJob(parts, { job, inputJson, runtime, memoryMb, clock, signal: abort, aside }, look),
     );
     return await publishResult(parts, result, job, signal);
   } catch (error) {
     if (signal.aborted && !job.lastAttempt) return { kind: 'handed-back' };
-    return publishFailure(parts, NanoGridError.from(error, 'NG_INTERNAL'), job, clock, signal);
+    const failure = NanoGridError.from(error, 'NG_INTERNAL');
+    if (failure.code === 'NG_DISK_FAILED') parts.disk.suspect();
+    return publishFailure(parts, failure, job, clock, signal);
   }
 }
 
-async function runJob(parts: PipelineParts, run: JobRun): Promise<JobResult> {
+async function runJob(parts: PipelineParts, run: JobRun, look: VersionLook): Promise<JobResult> {
   const { hooks } = parts;
   const { job, clock, memoryMb } = run;
   const answer = await hooks.beforeFetch.promise(job);
   if (answer !== undefined) return earlyResult(job, answer, clock.phases, memoryMb);
   parts.jobs.enter('fetch');
-  const lease = await parts.codeCache.acquire({ ref: job.code, runtime: run.runtime }, run.signal);
+  const lease = await parts.codeCache.acquire({ ref: job.code, runtime: run.runtime }, run.signal, look);
   clock.set('fetch', lease.timings.fetchMs);
   clock.set('extract', lease.timings.extractMs);
   parts.jobs.enter('acquire');

@@ -34,6 +34,7 @@ import { workerIdentity } from './pool/worker-identity.js';
 import { checkEngine } from './preflight/check-engine.js';
 import { enforcePreflight } from './preflight/enforce-preflight.js';
 import { Cancellations } from './source/cancellations.js';
+import { DiskWatch } from './source/disk-watch.js';
 import { JobTurns } from './source/job-turns.js';
 import { UnknownFields } from './source/unknown-fields.js';
 import { WorkerLoop } from './source/worker-loop.js';
@@ -199,6 +200,8 @@ export class Worker {
     const cancellations = new Cancellations(plugins.service('sharedState'), log);
     this.#stops.push(() => cancellations.stop());
     await cancellations.start();
+    const disk = new DiskWatch({ directory: config.workDir, log });
+    this.#stops.push(() => disk.close());
     const parts: PipelineParts = {
       config,
       hooks,
@@ -212,6 +215,7 @@ export class Worker {
       aiRelay,
       outputStore,
       cancellations,
+      disk,
       turns: new JobTurns(resultStore, log),
       unknownFields: new UnknownFields(log),
       jobs: this.#jobs,
@@ -228,6 +232,7 @@ export class Worker {
       giveUp: this.#giveUp,
       jobs: this.#jobs,
       now,
+      ready: (abort) => disk.untilFine(abort),
       process: (delivery, abort, aside) => processDelivery(parts, delivery, abort, aside),
     });
     this.#stops.push(() => loop.stop(config.worker.drainTimeoutMs));
@@ -290,6 +295,7 @@ export class Worker {
         failing[part] = redactText(error instanceof Error ? error.message : String(error));
       };
       if (running.loop.failure) told('source')(running.loop.failure);
+      if (running.parts.disk.failure) told('disk')(running.parts.disk.failure);
       await Promise.all([
         running.pluginHealth.ask().then((parts) => Object.assign(failing, parts), told('plugins')),
         running.docker.ask().catch(told('docker')),

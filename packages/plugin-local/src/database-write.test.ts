@@ -69,3 +69,18 @@ test('closing writes what waits; nothing is taken afterwards', async () => {
     message: expect.stringContaining('was closed'),
   });
 });
+
+test('what nobody waits for goes with the next write, or by itself', async () => {
+  const { database, names, write } = await makeDatabase();
+  const insert = database.sql("INSERT INTO facts VALUES (?, 'x')");
+  const along = (name: string) => database.writeAlong('NG_INTERNAL', 'write', () => insert.run(name));
+  expect(await along('alone')).toBe(1);
+  expect(names()).toEqual(['alone']);
+  const passenger = along('passenger');
+  await write('driver');
+  expect(names()).toEqual(['alone', 'driver', 'passenger']);
+  expect(await passenger).toBe(1);
+  const last = along('last');
+  database.close();
+  expect(await last).toBe(1);
+});

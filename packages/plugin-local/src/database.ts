@@ -34,8 +34,14 @@ const BLOCKING_WAIT_MS = 10;
  */
 const CHECKPOINT_PAGES = 4_000;
 
+/** How long a write that nobody waits for may wait for another one to go with, in milliseconds. */
+const ALONG_MS = 2;
+
 /** How long a unit of work is tried again while other processes write, in milliseconds. */
 const BUSY_LIMIT_MS = 15_000;
+
+/** What SQLite says of a disk that is full, broken or read-only. */
+const DISK_FAULTS = ['SQLITE_FULL', 'SQLITE_IOERR', 'SQLITE_READONLY', 'SQLITE_CANTOPEN'];
 
 /** A unit of work that waits for the transaction it shares with others. */
 interface PendingWrite {
@@ -99,7 +105,12 @@ export class LocalDatabase {
   #connection: Database.Database | undefined;
   #state: 'new' | 'open' | 'closed' = 'new';
   #inTransaction = false;
+  /** The disk took no write the last time. */
+  #refused = false;
   #pending: PendingWrite[] = [];
+  /** Whether what is pending is written in this turn of the event loop already. */
+  #soon = false;
+  #later: NodeJS.Timeout | undefined;
 
   constructor(options: LocalDatabaseOptions) {
     this.path = options.path;
@@ -148,6 +159,7 @@ export class LocalDatabase {
         return work();
       } catch (error) {
         const busy = isSqlite(error, 'SQLITE_BUSY');
+        if (DISK_FAULTS.some((fault) => isSqlite(error, fault))) this.#refused = true;
         if (!busy || this.#clock.uptimeMs() - startedAt > BUSY_LIMIT_MS) throw describe(error, code, what, busy);
       }
       await sleep(1 + Math.random() * 8);
@@ -160,15 +172,32 @@ export class LocalDatabase {
    * common transaction fails, each is done again in one of its own, so that no one meets another's failure.
    */
   write<T>(code: ErrorCode, what: string, work: () => T): Promise<T> {
+    const written = this.#enqueue(code, what, work);
+    if (!this.#soon) setImmediate(() => this.#writeAll());
+    this.#soon = true;
+    return written;
+  }
+
+  /** The same for what nobody waits for: it goes with the next write, or by itself after a moment. */
+  writeAlong<T>(code: ErrorCode, what: string, work: () => T): Promise<T> {
+    const written = this.#enqueue(code, what, work);
+    if (!this.#soon) this.#later ??= setTimeout(() => this.#writeAll(), ALONG_MS);
+    return written;
+  }
+
+  #enqueue<T>(code: ErrorCode, what: string, work: () => T): Promise<T> {
     return new Promise<T>((resolve, reject) => {
-      const write = { code, what, work, resolve: resolve as PendingWrite['resolve'], reject };
-      if (this.#pending.push(write) === 1) setImmediate(() => this.#writeAll());
+      this.#pending.push({ code, what, work, resolve: resolve as PendingWrite['resolve'], reject });
     });
   }
 
   #writeAll(): void {
     const writes = this.#pending;
     this.#pending = [];
+    this.#soon = false;
+    clearTimeout(this.#later);
+    this.#later = undefined;
+    if (writes.length === 0) return;
     try {
       if (this.#state !== 'open') throw this.#notOpen('NG_INTERNAL', 'use the local database');
       const values = this.transaction(() => writes.map(({ work }) => work()));
@@ -193,6 +222,7 @@ export class LocalDatabase {
     try {
       const value = work();
       connection.exec('COMMIT');
+      this.#refused = false;
       return value;
     } catch (error) {
       // A full disk makes SQLite roll back by itself; the first error is the one that says so.
@@ -203,9 +233,20 @@ export class LocalDatabase {
     }
   }
 
+  /** Throws `NG_QUEUE_FAILED` where the file cannot be read, or took no write the last time and takes none now. */
+  async check(): Promise<void> {
+    await this.attempt('NG_QUEUE_FAILED', 'read the local database', () => this.sql('SELECT 1').get());
+    if (!this.#refused) return;
+    await this.attempt('NG_QUEUE_FAILED', 'write to the local database', () =>
+      this.sql("INSERT INTO facts VALUES ('check', ?) ON CONFLICT (name) DO UPDATE SET value = excluded.value").run(
+        String(this.#clock.wallMs()),
+      ),
+    );
+  }
+
   /** Writes what waits. Idempotent. Later calls of `attempt` and `write` throw. */
   close(): void {
-    if (this.#pending.length > 0) this.#writeAll();
+    this.#writeAll();
     this.#state = 'closed';
     this.#connection?.close();
     this.#connection = undefined;

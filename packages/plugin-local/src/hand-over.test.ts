@@ -1,10 +1,10 @@
-import { setTimeout as pause } from 'node:timers/promises';
+import { setImmediate as turn } from 'node:timers/promises';
 import { expect, test } from 'vitest';
-import { makeFolder, makeLocal, never } from './support.test.util.js';
+import { CHILD_TEST_MS, makeFolder, makeLocal, never, runChild } from './support.test.util.js';
 
-/** What a consumer that waits needs to be found waiting: its look, and turns of the event loop. */
+/** A consumer that finds nothing waits within a turn of the event loop, however slow the machine is. */
 async function untilItWaits(): Promise<void> {
-  await pause(50);
+  for (let turns = 0; turns < 3; turns += 1) await turn();
 }
 
 test('a message to a consumer that waits is held from the moment it is accepted', async () => {
@@ -72,3 +72,25 @@ test('the next receive collects what came between two', async () => {
   await second;
   expect(await queue.receive(2, never)).toMatchObject([{ body: 'second', attempt: 1 }]);
 });
+
+test(
+  'what was handed over to a process that is killed is delivered again',
+  async () => {
+    const directory = await makeFolder();
+    const { queue } = await makeLocal({ directory, waitMs: 20_000 });
+    const doomed = runChild(
+      { directory, waitMs: 20_000 },
+      `const local = await openLocal(options);
+    const received = local.queue.receive(1, new AbortController().signal);
+    for (let turns = 0; turns < 3; turns += 1) await new Promise((resolve) => setImmediate(resolve));
+    await local.queue.send('survives');
+    print((await received)[0].body);
+    setInterval(() => {}, 1_000);`,
+    );
+    await doomed.printed(1);
+    doomed.process.kill('SIGKILL');
+    await doomed.ended;
+    expect(await queue.receive(1, never)).toMatchObject([{ body: 'survives', attempt: 2 }]);
+  },
+  CHILD_TEST_MS,
+);

@@ -49,8 +49,13 @@ export class LocalDelivery implements Delivery {
   }
 
   async ack(): Promise<void> {
-    const { table } = this.#context;
-    await this.#settle('delete a message', () => table.remove(this.#id, this.attempt));
+    const { table, database } = this.#context;
+    // Nobody waits for it: a process that dies before finds the job's result when the message comes again.
+    await this.#settle(
+      'delete a message',
+      () => table.remove(this.#id, this.attempt),
+      (code, what, work) => database.writeAlong(code, what, work),
+    );
   }
 
   /** On the last attempt the message goes to the dead letters instead. */
@@ -77,11 +82,15 @@ export class LocalDelivery implements Delivery {
     await this.deadLetter(reason);
   }
 
-  async #settle(what: string, work: () => boolean): Promise<boolean> {
+  async #settle(
+    what: string,
+    work: () => boolean,
+    write: LocalDatabase['write'] = (code, what, work) => this.#context.database.write(code, what, work),
+  ): Promise<boolean> {
     if (this.#settled) return false;
     this.#settled = true;
     try {
-      return await this.#context.database.write('NG_QUEUE_FAILED', what, work);
+      return await write('NG_QUEUE_FAILED', what, work);
     } catch (error) {
       this.#settled = false;
       throw error;

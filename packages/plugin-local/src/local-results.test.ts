@@ -1,6 +1,13 @@
-import { expect, test } from 'vitest';
+import { setMaxListeners } from 'node:events';
+import { afterEach, expect, test, vi } from 'vitest';
 import { LocalDatabase } from './database.js';
+import { ResultsTable } from './results-table.js';
 import { CHILD_TEST_MS, ManualClock, makeFolder, makeLocal, makeResult, never, runChild } from './support.test.util.js';
+
+afterEach(() => {
+  vi.useRealTimers();
+  vi.restoreAllMocks();
+});
 
 test('publishes once per id, in the dialect of the job', async () => {
   const { results } = await makeLocal();
@@ -149,6 +156,42 @@ test('results expire, are published anew afterwards, and are deleted a batch at 
   }
   database.close();
   expect(counts).toEqual([[252], [153], [54], [3]]);
+});
+
+test('a wake costs what is new, however many wait', async () => {
+  // No look but those that wakes cause.
+  vi.useFakeTimers({ toFake: ['setInterval'] });
+  const directory = await makeFolder();
+  const [here, there] = [await makeLocal({ directory }), await makeLocal({ directory })];
+  const ids = Array.from({ length: 500 }, (_, n) => `job-${n}`);
+  const signal = new AbortController().signal;
+  // 500 waits listen to it.
+  setMaxListeners(0, signal);
+  const waits = ids.map((id) => here.results.wait(id, signal));
+  await here.results.get('job-0');
+  const looks = vi.spyOn(ResultsTable.prototype, 'get');
+  for (const id of ids) await there.results.publish(makeResult(id), 'camel');
+  const found = await Promise.all(waits);
+  expect(found.map((result) => result?.requestId)).toEqual(ids);
+  expect(looks.mock.calls.map(([id]) => id).sort()).toEqual([...ids].sort());
+});
+
+test('a result is found after the clock was set back and all others have expired', async () => {
+  vi.useFakeTimers({ toFake: ['setInterval'] });
+  const directory = await makeFolder();
+  const clock = new ManualClock();
+  const [here, there] = [await makeLocal({ directory, clock }), await makeLocal({ directory, clock })];
+  await there.results.publish(makeResult('before'), 'camel');
+  const waiting = here.results.wait('after', never);
+  await here.results.get('after');
+  const database = new LocalDatabase({ path: `${directory}/local.db` });
+  await database.open();
+  await database.attempt('NG_INTERNAL', 'delete', () => database.sql('DELETE FROM results').run());
+  database.close();
+  clock.wall -= 3_600_000;
+  await there.results.publish(makeResult('after'), 'camel');
+  vi.advanceTimersByTime(10_000);
+  expect(await waiting).toMatchObject({ requestId: 'after' });
 });
 
 test(

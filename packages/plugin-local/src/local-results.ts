@@ -31,8 +31,12 @@ interface Waiter {
   reject(error: unknown): void;
 }
 
-/** How often results that somebody waits for are looked up without a wake, in milliseconds. */
+/** How often what was published is looked at without a wake, in milliseconds. */
 const SAFETY_MS = 1_000;
+/** Each so many of those looks is at all results that somebody waits for: after the wall clock was set back, for instance. */
+const LOOK_AT_ALL = 10;
+/** Publications that one query reads. */
+const LOOK_BATCH = 1_000;
 /** Least time between two looks caused by wakes, in milliseconds: bounds the work of many waiters and many results. */
 const LOOK_GAP_MS = 5;
 /** How long a job runs before that is noted, in milliseconds: of most there is a result by then, which says more. */
@@ -51,11 +55,14 @@ export class LocalResults implements ResultStore {
   readonly #waiters = new Map<string, Set<Waiter>>();
   #unsubscribe: (() => void) | undefined;
   #poll: NodeJS.Timeout | undefined;
-  #look: NodeJS.Timeout | undefined;
+  #soon: NodeJS.Timeout | undefined;
   #nextExpireAt = 0;
   /** Jobs that run, and are not noted as running. */
   readonly #unnoted = new Set<string>();
   #noting: NodeJS.Timeout | undefined;
+  /** The last publication that was read; undefined where nobody waited. */
+  #read: number | undefined;
+  #polls = 0;
 
   constructor(options: LocalResultsOptions) {
     this.#database = options.database;
@@ -140,7 +147,11 @@ export class LocalResults implements ResultStore {
       });
       if (aborted !== undefined) signal.addEventListener('abort', aborted);
       if (waiter !== undefined) this.#join(jobId, waiter);
-      this.#attempt('look up a result', () => this.#lookUp(jobId)).catch((error: unknown) => waiter?.reject(error));
+      this.#attempt('look up a result', () => {
+        // Before the first look: what is published after it is read by the next one.
+        this.#read ??= this.#table.lastPublication();
+        this.#lookUp(jobId);
+      }).catch((error: unknown) => waiter?.reject(error));
       return await arrived;
     } finally {
       if (aborted !== undefined) signal.removeEventListener('abort', aborted);
@@ -166,7 +177,10 @@ export class LocalResults implements ResultStore {
     const waiters = this.#waiters.get(jobId) ?? new Set();
     this.#waiters.set(jobId, waiters.add(waiter));
     this.#unsubscribe ??= this.#wake.subscribe('results', () => this.#lookSoon());
-    this.#poll ??= setInterval(() => this.#lookAll(), SAFETY_MS);
+    this.#poll ??= setInterval(() => {
+      this.#polls++;
+      this.#look(this.#polls % LOOK_AT_ALL === 0);
+    }, SAFETY_MS);
   }
 
   #leave(jobId: string, waiter: Waiter): void {
@@ -181,27 +195,43 @@ export class LocalResults implements ResultStore {
     this.#unsubscribe = undefined;
     clearInterval(this.#poll);
     this.#poll = undefined;
-    clearTimeout(this.#look);
-    this.#look = undefined;
+    clearTimeout(this.#soon);
+    this.#soon = undefined;
+    this.#read = undefined;
   }
 
   /** The first wake looks at once; those that follow within the gap share one look at its end. */
   #lookSoon(): void {
-    if (this.#look !== undefined) return;
-    this.#lookAll();
+    if (this.#soon !== undefined) return;
+    this.#look(false);
     if (this.#waiters.size === 0) return;
-    this.#look = setTimeout(() => {
-      this.#look = undefined;
-      this.#lookAll();
+    this.#soon = setTimeout(() => {
+      this.#soon = undefined;
+      this.#look(false);
     }, LOOK_GAP_MS);
   }
 
-  #lookAll(): void {
+  #look(all: boolean): void {
     const looks = this.#attempt('look up results', () => {
-      for (const jobId of [...this.#waiters.keys()]) this.#lookUp(jobId);
+      // Not yet read: the first look of who waits is still to come.
+      if (all || this.#read === undefined) for (const jobId of [...this.#waiters.keys()]) this.#lookUp(jobId);
+      else this.#lookAtNew(this.#read);
     });
     // The next look comes with the poll; a database that stays broken shows in every other call and in `health`.
     looks.catch(() => {});
+  }
+
+  /** As much work as there is new, however many wait. */
+  #lookAtNew(read: number): void {
+    for (let after = read; ; ) {
+      const rows = this.#table.publishedSince(after, LOOK_BATCH);
+      for (const [jobId, publication] of rows) {
+        if (this.#waiters.has(jobId)) this.#lookUp(jobId);
+        after = publication;
+      }
+      this.#read = after;
+      if (rows.length < LOOK_BATCH) return;
+    }
   }
 
   #lookUp(jobId: string): void {

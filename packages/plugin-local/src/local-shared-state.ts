@@ -1,6 +1,6 @@
 /** Small values that the processes of this machine share, and what they tell each other. Owns the list of who listens in this process. */
 
-import { checkSharedName, checkSharedValue, NanoGridError, type SharedState } from '@nanogrid/core';
+import { checkSharedName, checkSharedValue, NanoGridError, type SharedState, type TokenBucket } from '@nanogrid/core';
 import { type Clock, systemClock } from './clock.js';
 import type { LocalDatabase } from './database.js';
 import { SharedTable } from './shared-table.js';
@@ -13,6 +13,13 @@ export interface LocalSharedStateOptions {
 }
 
 type Listener = (message: string) => void;
+type Share = [holder: string, count: number, until: number];
+
+interface Bucket {
+  readonly tokens: number;
+  /** Unix milliseconds. */
+  readonly at: number;
+}
 
 /** How often listeners look without a wake, in milliseconds. */
 const SAFETY_MS = 1_000;
@@ -77,6 +84,61 @@ export class LocalSharedState implements SharedState {
 
   delete(key: string): Promise<void> {
     return this.#attempt('delete a shared value', key, () => this.#table.delete(key));
+  }
+
+  schedule(list: string, member: string, inMs: number): Promise<void> {
+    return this.#attempt('schedule something', list, (now) => {
+      checkSharedName(member);
+      this.#table.schedule(list, member, now + inMs);
+    });
+  }
+
+  takeDue(list: string, max: number, leaseMs: number): Promise<string[]> {
+    return this.#attempt('take what is due', list, (now) => {
+      // Asked again and again: a look that finds nothing keeps nobody from writing.
+      if (this.#table.due(list, now, 1).length === 0) return [];
+      return this.#database.transaction(() => {
+        const members = this.#table.due(list, now, max);
+        for (const member of members) this.#table.schedule(list, member, now + leaseMs);
+        return members;
+      });
+    });
+  }
+
+  unschedule(list: string, member: string): Promise<void> {
+    return this.#attempt('take something off a schedule', list, () => this.#table.unschedule(list, member));
+  }
+
+  takeTokens(
+    bucket: string,
+    want: number,
+    { capacity, perMs }: TokenBucket,
+  ): Promise<{ taken: number; nextInMs: number }> {
+    return this.#attempt('take tokens', bucket, (now) =>
+      this.#database.transaction(() => {
+        const text = this.#table.get(bucket, now);
+        const known = text === undefined ? { tokens: capacity, at: now } : (JSON.parse(text) as Bucket);
+        const tokens = Math.min(capacity, known.tokens + Math.max(0, now - known.at) * perMs);
+        const taken = Math.min(want, Math.floor(tokens));
+        const left: Bucket = { tokens: tokens - taken, at: now };
+        this.#table.set(bucket, JSON.stringify(left), now + Math.ceil(capacity / perMs) + 1_000, now);
+        return { taken, nextInMs: Math.max(0, Math.ceil((1 - left.tokens) / perMs)) };
+      }),
+    );
+  }
+
+  holdShare(quota: string, holder: string, count: number, max: number, ttlMs: number): Promise<number> {
+    return this.#attempt('take a share of a quota', quota, (now) => {
+      checkSharedName(holder);
+      return this.#database.transaction(() => {
+        const known = JSON.parse(this.#table.get(quota, now) ?? '[]') as Share[];
+        const others = known.filter(([name, , until]) => name !== holder && until > now);
+        const share = Math.max(0, Math.min(count, max - others.reduce((sum, [, held]) => sum + held, 0)));
+        const shares: Share[] = share === 0 ? others : [...others, [holder, share, now + ttlMs]];
+        this.#table.set(quota, JSON.stringify(shares), now + ttlMs, now);
+        return share;
+      });
+    });
   }
 
   async publish(channel: string, message: string): Promise<void> {

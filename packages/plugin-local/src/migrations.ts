@@ -65,4 +65,19 @@ export const MIGRATIONS: readonly string[] = [
     expires_at INTEGER NOT NULL
   );
   `,
+  `
+  -- What is to be done, by list. due_at is Unix milliseconds.
+  CREATE TABLE schedule (
+    list TEXT NOT NULL,
+    member TEXT NOT NULL,
+    due_at INTEGER NOT NULL,
+    PRIMARY KEY (list, member)
+  ) WITHOUT ROWID;
+  CREATE INDEX schedule_by_time ON schedule (list, due_at);
+  `,
+  `
+  -- In which order results were published: who waits for some reads what is new, not all that he waits for.
+  ALTER TABLE results ADD COLUMN published INTEGER;
+  CREATE INDEX results_by_publication ON results (published) WHERE published IS NOT NULL;
+  `,
 ];

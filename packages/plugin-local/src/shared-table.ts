@@ -1,4 +1,4 @@
-/** The SQL of shared values and announcements. Owns no state but its prepared statements; every method runs inside `LocalDatabase.attempt`. */
+/** The SQL of shared values, announcements and schedules. Owns no state but its prepared statements; every method runs inside `LocalDatabase.attempt`. */
 
 import type { LocalDatabase } from './database.js';
 
@@ -28,6 +28,10 @@ export class SharedTable {
       last: db.sql('SELECT max(id) FROM announcements'),
       forget: db.sql(`DELETE FROM announcements WHERE id IN
         (SELECT id FROM announcements WHERE expires_at <= ? ORDER BY id LIMIT ${EXPIRE_BATCH})`),
+      schedule: db.sql(`INSERT INTO schedule (list, member, due_at) VALUES (?, ?, ?)
+        ON CONFLICT (list, member) DO UPDATE SET due_at = excluded.due_at`),
+      due: db.sql('SELECT member FROM schedule WHERE list = ? AND due_at <= ? ORDER BY due_at LIMIT ?'),
+      unschedule: db.sql('DELETE FROM schedule WHERE list = ? AND member = ?'),
     };
   }
 
@@ -61,6 +65,19 @@ export class SharedTable {
 
   announcements(after: number): [number, string, string][] {
     return this.#s.announcements.all<[number, string, string]>(after);
+  }
+
+  schedule(list: string, member: string, dueAt: number): void {
+    this.#s.schedule.run(list, member, dueAt);
+  }
+
+  /** Members that are due, the longest due first. */
+  due(list: string, now: number, max: number): string[] {
+    return this.#s.due.all<[string]>(list, now, max).map(([member]) => member);
+  }
+
+  unschedule(list: string, member: string): void {
+    this.#s.unschedule.run(list, member);
   }
 
   /** The id of the newest announcement that is kept; 0 where there is none. */

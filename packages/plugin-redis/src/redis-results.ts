@@ -62,6 +62,8 @@ export class RedisResults implements ResultStore {
   #eventsRefused = 0;
   readonly #outbox: Outbox | undefined;
   readonly #drain: OutboxDrain | undefined;
+  /** Why the last result could neither be published nor kept on disk; undefined once one could. */
+  #outboxTrouble: NanoGridError | undefined;
 
   constructor({ connection, resultTtlMs = 3_600_000, leaseMs, outbox, log, source = String }: RedisResultsOptions) {
     this.#log = log;
@@ -111,14 +113,27 @@ export class RedisResults implements ResultStore {
     const state = status === 'SUCCESS' ? 'completed' : 'failed';
     const encoded: EncodedResult = { jobId, state, body, ...(events && { events: events.map(encodeEvent) }) };
     try {
-      return await this.#commands.publish(encoded);
+      const isNew = await this.#commands.publish(encoded);
+      this.#outboxTrouble = undefined;
+      return isNew;
     } catch (error) {
       if (this.#outbox === undefined) throw error;
     }
-    const isNew = await this.#outbox.add(encoded);
+    const isNew = await this.#keep(this.#outbox, encoded);
     this.#drain?.soon();
     this.#log.debug({ jobId, waiting: this.#outbox.entries }, 'a result waits on disk until Redis takes it');
     return isNew;
+  }
+
+  async #keep(outbox: Outbox, encoded: EncodedResult): Promise<boolean> {
+    try {
+      const isNew = await outbox.add(encoded);
+      this.#outboxTrouble = undefined;
+      return isNew;
+    } catch (error) {
+      this.#outboxTrouble = NanoGridError.from(error, 'NG_DISK_FAILED');
+      throw error;
+    }
   }
 
   get(jobId: string): Promise<JobState | undefined> {
@@ -140,6 +155,8 @@ export class RedisResults implements ResultStore {
       throw this.#unhealthy(NanoGridError.from(error, 'NG_RESULT_STORE_FAILED'));
     }
     if (this.#link.trouble) throw this.#unhealthy(this.#link.trouble);
+    // Redis is back, and nothing of it was kept: there is nothing left to say.
+    this.#outboxTrouble = undefined;
   }
 
   /** What `/status` and the metrics show. */
@@ -168,7 +185,8 @@ export class RedisResults implements ResultStore {
     const waiting = this.#outbox?.entries ?? 0;
     const told = waiting === 0 ? '' : ` ${waiting} ${waiting === 1 ? 'result waits' : 'results wait'} on disk.`;
     const hint = error.hint === undefined ? '' : ` ${error.hint}`;
-    return new NanoGridError(error.code, `${error.message}${hint}${told}`, { cause: error });
+    const lost = this.#outboxTrouble && ` Further results are kept by their jobs: ${this.#outboxTrouble.message}`;
+    return new NanoGridError(error.code, `${error.message}${hint}${told}${lost ?? ''}`, { cause: error });
   }
 }
 

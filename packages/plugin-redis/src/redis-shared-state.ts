@@ -1,6 +1,6 @@
 /** Small values that controllers and workers share, in Redis under `ng:`. Owns the list of who listens in this process. */
 
-import { checkSharedName, checkSharedValue, NanoGridError, type SharedState } from '@nanogrid/core';
+import { checkSharedName, checkSharedValue, NanoGridError, type SharedState, type TokenBucket } from '@nanogrid/core';
 import type { Client } from './connection-options.js';
 import { describeRedisError, isConfigFault, redisFailureKind } from './describe-redis-error.js';
 import { runScript } from './redis-commands.js';
@@ -71,6 +71,48 @@ export class RedisSharedState implements SharedState {
   delete(name: string): Promise<void> {
     return this.#attempt(name, async (key) => {
       await this.#call('Deleting a shared value from', (client) => client.del(key));
+    });
+  }
+
+  schedule(list: string, member: string, inMs: number): Promise<void> {
+    return this.#attempt(list, async (key) => {
+      checkSharedName(member);
+      await runScript(this.#link, 'Scheduling something in', 'ngSchedule', [key], [member, whole(inMs)], true);
+    });
+  }
+
+  takeDue(list: string, max: number, leaseMs: number): Promise<string[]> {
+    return this.#attempt(list, async (key) => {
+      const args = [max, whole(leaseMs)];
+      const due = await runScript(this.#link, 'Taking what is due from', 'ngTakeDue', [key], args, true);
+      return due as unknown as string[];
+    });
+  }
+
+  unschedule(list: string, member: string): Promise<void> {
+    return this.#attempt(list, async (key) => {
+      await this.#call('Taking something off a schedule in', (client) => client.zrem(key, member));
+    });
+  }
+
+  takeTokens(
+    bucket: string,
+    want: number,
+    { capacity, perMs }: TokenBucket,
+  ): Promise<{ taken: number; nextInMs: number }> {
+    return this.#attempt(bucket, async (key) => {
+      const args = [want, capacity, perMs];
+      const answer = await runScript(this.#link, 'Taking tokens from', 'ngTakeTokens', [key], args, true);
+      const [taken = 0, nextInMs = 0] = answer as unknown as number[];
+      return { taken, nextInMs };
+    });
+  }
+
+  holdShare(quota: string, holder: string, count: number, max: number, ttlMs: number): Promise<number> {
+    return this.#attempt(quota, async (key) => {
+      checkSharedName(holder);
+      const args = [holder, count, max, whole(ttlMs)];
+      return Number(await runScript(this.#link, 'Taking a share of a quota in', 'ngHoldShare', [key], args, true));
     });
   }
 

@@ -23,6 +23,13 @@ const IS_FINAL = `local function isFinal(key)
 end
 `;
 
+/** The server's time in milliseconds. */
+const NOW_MS = `local function nowMs()
+  local time = redis.call('TIME')
+  return time[1] * 1000 + math.floor(time[2] / 1000)
+end
+`;
+
 /** Appends an event, its XADD's arguments packed as JSON: what went wrong, or nothing. */
 const APPEND = `local function append(key, packed)
   local answer = redis.pcall('XADD', key, unpack(cjson.decode(packed)))
@@ -94,6 +101,40 @@ if type(sum) == 'table' and sum.err then
 end
 if isNew then redis.call('PEXPIRE', KEYS[1], ARGV[2]) end
 return sum`,
+
+  /** KEYS: schedule. ARGV: member, time until it is due in ms. By the server's clock, which is the same for all. */
+  ngSchedule: `${NOW_MS}redis.call('ZADD', KEYS[1], nowMs() + ARGV[2], ARGV[1])
+return 1`,
+
+  /** KEYS: schedule. ARGV: most members, lease in ms. Members that are due, each due again after the lease. */
+  ngTakeDue: `${NOW_MS}local now = nowMs()
+local due = redis.call('ZRANGEBYSCORE', KEYS[1], '-inf', now, 'LIMIT', 0, ARGV[1])
+for _, member in ipairs(due) do redis.call('ZADD', KEYS[1], now + ARGV[2], member) end
+return due`,
+
+  /** KEYS: bucket. ARGV: tokens wanted, capacity, tokens a millisecond. How many there were, and the time until the next one in ms. */
+  ngTakeTokens: `${NOW_MS}local now, capacity, perMs = nowMs(), tonumber(ARGV[2]), tonumber(ARGV[3])
+local known = redis.call('HMGET', KEYS[1], 'tokens', 'at')
+local tokens = math.min(capacity, (tonumber(known[1]) or capacity) + math.max(0, now - (tonumber(known[2]) or now)) * perMs)
+local taken = math.min(tonumber(ARGV[1]), math.floor(tokens))
+tokens = tokens - taken
+redis.call('HMSET', KEYS[1], 'tokens', string.format('%.6f', tokens), 'at', string.format('%.0f', now))
+redis.call('PEXPIRE', KEYS[1], math.ceil(capacity / perMs) + 1000)
+return {taken, math.max(0, math.ceil((1 - tokens) / perMs))}`,
+
+  /** KEYS: quota. ARGV: holder, count, most of all holders, lease in ms. What the holder has now. */
+  ngHoldShare: `${NOW_MS}local now, others = nowMs(), 0
+local known = redis.call('HGETALL', KEYS[1])
+for i = 1, #known, 2 do
+  local count, till = string.match(known[i + 1], '^(%d+):(%d+)$')
+  if not till or tonumber(till) <= now then redis.call('HDEL', KEYS[1], known[i])
+  elseif known[i] ~= ARGV[1] then others = others + count end
+end
+local share = math.max(0, math.min(tonumber(ARGV[2]), ARGV[3] - others))
+if share == 0 then redis.call('HDEL', KEYS[1], ARGV[1]) return 0 end
+redis.call('HSET', KEYS[1], ARGV[1], string.format('%.0f:%.0f', share, now + ARGV[4]))
+redis.call('PEXPIRE', KEYS[1], ARGV[4])
+return share`,
 
   /** KEYS: claim. ARGV: owner. Gives a claim up, unless it is another's by now. */
   ngRelease: `if redis.call('GET', KEYS[1]) ~= ARGV[1] then return 0 end

@@ -1,5 +1,6 @@
 /** The commands that ask a controller, against a real one on loopback over the embedded twins. Jobs are answered by hand: no Docker. */
 
+import { once } from 'node:events';
 import { chmod, mkdir, mkdtemp, readFile, rm, stat, writeFile } from 'node:fs/promises';
 import { createServer, type Server } from 'node:http';
 import type { AddressInfo } from 'node:net';
@@ -195,6 +196,50 @@ describe('deploy', () => {
     const unknown = await call(['deploy', 'main.py', '--runtime', 'pyhton']);
     expect(unknown.err).toContain('did you mean "python"?');
     expect(unknown.exitCode).toBe(2);
+  });
+});
+
+describe('deploy to a server that takes its time', () => {
+  test('shows on a terminal how much is sent, and takes the line away', async () => {
+    // More than the sockets of both sides hold: what is not read is not sent.
+    const bytes = 32 << 20;
+    await write({ 'main.py': 'x'.repeat(bytes) });
+    let read: () => void = () => {};
+    let received = 0;
+    const server = createServer((request, response) => {
+      response.setHeader('content-type', 'application/json');
+      if (request.url !== '/upload') return void response.end('{"functions": [], "cursor": null}');
+      read = () => {
+        request.on('data', (part: Buffer) => {
+          received += part.length;
+        });
+        request.on('end', () =>
+          response.writeHead(201).end('{"function_id": "fn-1", "version": 1, "runtime": "python"}'),
+        );
+      };
+    }).listen(0, '127.0.0.1');
+    await once(server, 'listening');
+    const { port } = server.address() as AddressInfo;
+    const env = { NANOGRID_SERVER: `http://127.0.0.1:${port}`, NANOGRID_API_KEY: undefined };
+    const io = makeIo({ env });
+    Object.assign(io.stderr, { isTTY: true, columns: 80 });
+    const running = finish(main(['deploy', 'main.py', '--name', 'slow'], io), io);
+    const shown = () => [...io.err().matchAll(/Sending ([\d.]+ \w+) of 32\.0 MiB \((\d+) %\)/g)];
+    await expect.poll(() => shown().length, { timeout: 60_000 }).toBeGreaterThan(1);
+    expect(Number(shown().at(-1)?.[2])).toBeLessThan(100);
+    expect(received).toBe(0);
+    read();
+    const { exitCode, out, err } = await running;
+    server.close();
+    expect({ exitCode, out }).toEqual({ exitCode: 0, out: 'fn-1\n' });
+    expect(received).toBeGreaterThan(bytes);
+    // biome-ignore lint/suspicious/noControlCharactersInRegex: the line that is taken away
+    expect(err).toMatch(/Sent 32\.0 MiB; the controller checks it\r\u001b\[KRegistered slow/);
+  });
+
+  test('shows nothing where there is no terminal', async () => {
+    await write({ 'main.py': 'print(1)' });
+    expect((await call(['deploy', 'main.py', '--name', 'quiet'])).err).not.toMatch(/Sen[dt]/);
   });
 });
 

@@ -41,6 +41,8 @@ nanogrid invoke hello --input '{"name": "Ada"}'`,
 async function develop(invocation: Invocation, { port, logLevel }: DevOptions): Promise<number> {
   const loaded = embedServices(
     await loadProject(invocation, {
+      // Whoever tries callbacks has the receiver here, too. What the configuration says comes first.
+      defaults: { controller: { callbacks: { allow: ['127.0.0.0/8', '::1'] } } },
       overrides: { controller: { host: LOOPBACK, ...(port === undefined ? {} : { port }) }, http: { host: LOOPBACK } },
     }),
   );

@@ -25,6 +25,9 @@ import { allSizes, nameOf, type Size, USUAL_MEMORY_MB } from '../tune/size.js';
 import { canSpin, Spinner } from '../ui/spinner.js';
 import { teach } from './shared.js';
 
+/** Each has a container of its own. */
+const MOST_SIZES = 100;
+
 interface TuneOptions extends ConnectionOptions {
   readonly memory?: readonly number[];
   readonly cpus?: readonly number[];
@@ -46,7 +49,7 @@ export function addTune(parent: Command, execute: Execute): void {
     .argument('<path>', 'folder of the function, a .zip of one, or a single source file')
     .summary('find the best memory and CPU size of a function')
     .description(
-      `Runs a function at several sizes, one run after the other, and shows what a run takes and costs at each: a table, a
+      `Runs a function at several sizes in turn, one run at a time, and shows what a run takes and costs at each: a table, a
 chart, and the best size for cost, for speed and for the balance of both (the smallest product). A size at which the
 function fails is shown with its reason, and the others are tried. Of each size one run comes before those that count.
 A size that leaves less than a tenth of its memory free is recommended only where no other works. By default the
@@ -100,6 +103,11 @@ async function tune(invocation: Invocation, path: string, options: TuneOptions):
   const { maxMemoryMb } = loaded.config.job;
   const memory = options.memory ?? USUAL_MEMORY_MB.filter((mib) => mib <= maxMemoryMb);
   const sizes = allSizes(memory.length === 0 ? [maxMemoryMb] : memory, options.cpus);
+  if (sizes.length > MOST_SIZES) {
+    throw new NanoGridError('NG_USAGE', `These are ${sizes.length} sizes; at most ${MOST_SIZES} are tried.`, {
+      hint: 'Name fewer with --memory and --cpus: every memory is tried with every share.',
+    });
+  }
   const scratch = await makeScratch(io);
   const request = { code, file, handler, inputJson, options, sizes, scratch: scratch.path };
   let measured: Measurement[];
@@ -135,7 +143,8 @@ async function onThisMachine(invocation: Invocation, loaded: LoadedConfig, reque
       ? guessRuntime({ ...code, handler }, loaded.runtimes)
       : loaded.runtimeRegistry.resolve(asked).runtime;
   const timeoutMs = options.timeout ?? (file.timeout === undefined ? undefined : file.timeout * 1_000);
-  const job = { code, runtime, input: JSON.parse(inputJson), handler, env: file.env, timeoutMs, scratch };
+  const input = JSON.parse(inputJson);
+  const job = { code, runtime, input, handler, env: file.env, timeoutMs, scratch, sizes: sizes.length };
   for (const size of sizes) LocalRunner.message(loaded, job, size, newJobId());
   if (options.cpus !== undefined) await checkProcessors(options.cpus, loaded);
   return LocalRunner.start(loaded, job, invocation.io);
@@ -172,20 +181,21 @@ async function measure(
   runs: number,
 ): Promise<Measurement[]> {
   const spinner = new Spinner(io);
+  let said = '';
   const place = (size: Size) => `${sizes.indexOf(size) + 1} of ${sizes.length}`;
   try {
     return await measureSizes(runner, {
       sizes,
       runs,
       onRun: (size, run) => {
-        const what = run === 0 ? 'first run' : `run ${run} of ${runs}`;
-        if (canSpin(io.stderr)) spinner.show(`${nameOf(size)} (${place(size)}): ${what}`);
-        else if (run === 0) ui.note(`${nameOf(size)} (${place(size)})`);
+        const what = run === 0 ? 'First run' : `Run ${run} of ${runs}`;
+        if (canSpin(io.stderr)) spinner.show(`${what}: ${nameOf(size)} (${place(size)})`);
+        else if (what !== said) ui.note(what);
+        said = what;
       },
-      onSize: ({ failure, memoryMb, cpus }) => {
-        if (failure === undefined) return;
+      onFailure: (size, { errorMessage }) => {
         spinner.stop();
-        ui.note(`${nameOf({ memoryMb, cpus })}: ${failure.errorMessage}`);
+        ui.note(`${nameOf(size)}: ${errorMessage}`);
       },
     });
   } finally {

@@ -20,6 +20,8 @@ export interface LocalRunnerOptions {
   readonly env: Readonly<Record<string, string>> | undefined;
   /** In milliseconds. */
   readonly timeoutMs: number | undefined;
+  /** How many sizes there are. */
+  readonly sizes: number;
   /** Absolute temporary folder. */
   readonly scratch: string;
 }
@@ -41,7 +43,7 @@ export class LocalRunner implements SizeRunner {
     io: Io,
     progress: ProgressDisplay,
   ) {
-    const { code, runtime, scratch } = options;
+    const { code, runtime, scratch, sizes } = options;
     const isolated = isolate(loaded, { runtime, scratch, store });
     this.#loaded = loaded;
     this.#options = options;
@@ -49,8 +51,14 @@ export class LocalRunner implements SizeRunner {
     this.#signal = io.interruption.signal;
     this.#cpus = new Map();
     this.#key = `functions/${code.functionId}/${code.keyName}`;
+    const { pool } = isolated.config;
     this.#worker = new Worker({
-      loaded: { ...isolated, plugins: [...isolated.plugins, sharesPlugin(this.#cpus)] },
+      loaded: {
+        ...isolated,
+        plugins: [...isolated.plugins, sharesPlugin(this.#cpus)],
+        // Each size keeps its container until its next turn.
+        config: { ...isolated.config, pool: { ...pool, maxContainers: sizes + 1 } },
+      },
       env: io.env,
       log: silentLogger,
       onProgress: progress.update,

@@ -36,7 +36,7 @@ async function measure(runner: SizeRunner, sizes: readonly Size[], runs = 2) {
     sizes,
     runs,
     onRun: (size, run) => seen.push(`${nameOf(size)} ${run}`),
-    onSize: ({ failure }) => seen.push(failure === undefined ? 'well' : 'failed'),
+    onFailure: (size) => seen.push(`${nameOf(size)} failed`),
   });
   return { measured, seen };
 }
@@ -60,7 +60,7 @@ describe('each size', () => {
     expect(measured).toEqual([
       { memoryMb: 64, cpus: 2, firstMs: 90, timesMs: [10, 12], peakMemoryBytes: 9, failure: undefined },
     ]);
-    expect(seen).toEqual(['64 MiB 0', '64 MiB 1', '64 MiB 2', 'well']);
+    expect(seen).toEqual(['64 MiB 0', '64 MiB 1', '64 MiB 2']);
   });
 
   test.each([
@@ -73,6 +73,12 @@ describe('each size', () => {
     expect(measured[0]).toMatchObject({ ...times, failure });
     expect(measured[1]).toMatchObject({ timesMs: [3, 3], failure: undefined });
     expect(asked).toHaveLength(records.length + 3);
+  });
+
+  test('has its turn: all run once before any runs twice', async () => {
+    const { runner } = runnerOf({ '64 MiB': [well(1), failed('NG_TIMEOUT')], '128 MiB': [well(1), well(1), well(1)] });
+    const { seen } = await measure(runner, allSizes([64, 128], undefined));
+    expect(seen).toEqual(['64 MiB 0', '128 MiB 0', '64 MiB 1', '64 MiB, 2 CPU failed', '128 MiB 1', '128 MiB 2']);
   });
 
   test('is read in the dialect of a controller, too', async () => {

@@ -1,4 +1,4 @@
-/** Runs a function at several sizes, one after the other, and takes its times. Owns no state. */
+/** Runs a function at several sizes in turn, one run at a time, and takes its times. Owns no state. */
 
 import { summarise } from '../ui/result-record.js';
 import type { Size } from './size.js';
@@ -40,35 +40,48 @@ export interface MeasureOptions {
   readonly runs: number;
   /** Told before each run; `run` is 0 for the first. */
   onRun(size: Size, run: number): void;
-  /** Told when a size is done. */
-  onSize(measured: Measurement): void;
+  /** Told when a size fails. */
+  onFailure(size: Size, failure: Failure): void;
 }
 
-/** A size that fails is left at once, and the next one is tried. */
+/**
+ * Takes turns: every size has its first run, then every size its second, so that what else the machine does meets all
+ * alike. A size that fails is left at once, and the others go on.
+ */
 export async function measureSizes(runner: SizeRunner, options: MeasureOptions): Promise<Measurement[]> {
-  const measured: Measurement[] = [];
-  for (const size of options.sizes) {
-    const one = await measureSize(runner, size, options);
-    options.onSize(one);
-    measured.push(one);
+  const samples = options.sizes.map((size) => new Sample(size));
+  for (let run = 0; run <= options.runs; run++) {
+    for (const sample of samples.filter(({ failure }) => failure === undefined)) {
+      options.onRun(sample.size, run);
+      sample.add(await runner.run(sample.size));
+      if (sample.failure !== undefined) options.onFailure({ ...sample.size, cpus: sample.cpus }, sample.failure);
+    }
   }
-  return measured;
+  return samples.map((sample) => sample.measured);
 }
 
-async function measureSize(runner: SizeRunner, size: Size, options: MeasureOptions): Promise<Measurement> {
-  const times: number[] = [];
-  let cpus = size.cpus;
-  let peak: number | undefined;
-  let failure: Failure | undefined;
-  for (let run = 0; run <= options.runs && failure === undefined; run++) {
-    options.onRun(size, run);
-    const done = await runner.run(size);
-    const { succeeded, durationMs, peakMemoryBytes, errorCode, errorMessage } = summarise(done.record);
-    cpus = done.cpus ?? cpus;
-    if (peakMemoryBytes !== undefined) peak = Math.max(peak ?? 0, peakMemoryBytes);
-    if (!succeeded) failure = { errorCode, errorMessage: errorMessage ?? 'the function failed' };
-    else times.push(durationMs ?? 0);
+class Sample {
+  readonly size: Size;
+  failure: Failure | undefined;
+  cpus: number | undefined;
+  readonly #times: number[] = [];
+  #peak: number | undefined;
+
+  constructor(size: Size) {
+    this.size = size;
+    this.cpus = size.cpus;
   }
-  const [firstMs, ...timesMs] = times;
-  return { ...size, cpus, firstMs, timesMs, peakMemoryBytes: peak, failure };
+
+  add({ record, cpus }: SizeRun): void {
+    const { succeeded, durationMs, peakMemoryBytes, errorCode, errorMessage } = summarise(record);
+    this.cpus = cpus ?? this.cpus;
+    if (peakMemoryBytes !== undefined) this.#peak = Math.max(this.#peak ?? 0, peakMemoryBytes);
+    if (succeeded) this.#times.push(durationMs ?? 0);
+    else this.failure = { errorCode, errorMessage: errorMessage ?? 'the function failed' };
+  }
+
+  get measured(): Measurement {
+    const [firstMs, ...timesMs] = this.#times;
+    return { ...this.size, cpus: this.cpus, firstMs, timesMs, peakMemoryBytes: this.#peak, failure: this.failure };
+  }
 }

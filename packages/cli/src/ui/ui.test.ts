@@ -1,4 +1,5 @@
 import { PassThrough } from 'node:stream';
+import { text } from 'node:stream/consumers';
 import { setImmediate as turn } from 'node:timers/promises';
 import { NanoGridError } from '@nanogrid/core';
 import { describe, expect, test } from 'vitest';
@@ -9,6 +10,7 @@ import { formatBytes, formatDuration, formatTable } from './format.js';
 import { ProgressDisplay } from './image-progress.js';
 import { createStyle, wantsColour } from './style.js';
 import { Ui } from './ui.js';
+import { UploadProgress } from './upload-progress.js';
 
 describe('errors', () => {
   const plain = createStyle(false);
@@ -179,4 +181,13 @@ test('sizes, durations and tables read well', () => {
   expect([87, 1_434, 450_887_680].map(formatBytes)).toEqual(['87 B', '1.4 KiB', '430 MiB']);
   expect([0.84, 12.4, 3_400, 125_000].map(formatDuration)).toEqual(['0.8 ms', '12 ms', '3.4 s', '2 min 5 s']);
   expect(formatTable(['A', 'LONG'], [['wide cell', 'x']])).toBe('A          LONG\nwide cell  x');
+});
+
+test('the progress of an upload fits a narrow terminal, and is written only where it changes', async () => {
+  const stream = Object.assign(new PassThrough(), { isTTY: true, columns: 12 });
+  const progress = new UploadProgress(stream);
+  for (const sent of [1, 1, 2, 3_000]) progress.update(sent, 3_000);
+  progress.end();
+  stream.end();
+  expect(await text(stream)).toBe('\r\u001b[KSending 1 B\r\u001b[KSending 2 B\r\u001b[KSent 2.9 Ki\r\u001b[K');
 });

@@ -13,8 +13,14 @@ export class UploadProgress {
 
   /** Both in bytes. */
   update(sent: number, total: number): void {
-    if (this.#stream.isTTY !== true) return;
-    const text = `Sending ${formatBytes(sent)} of ${formatBytes(total)} (${Math.floor((100 * sent) / total)} %)`;
+    const { isTTY, columns = 0 } = this.#stream;
+    if (isTTY !== true) return;
+    const whole =
+      sent < total
+        ? `Sending ${formatBytes(sent)} of ${formatBytes(total)} (${Math.floor((100 * sent) / total)} %)`
+        : `Sent ${formatBytes(total)}; the controller checks it`;
+    // A line that wraps could not be taken away again.
+    const text = columns > 1 ? whole.slice(0, columns - 1) : whole;
     if (text === this.#shown) return;
     this.#stream.write(`\r\u001b[K${text}`);
     this.#shown = text;

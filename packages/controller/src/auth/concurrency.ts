@@ -1,19 +1,21 @@
-/** Bounds how many requests of a key, and of all, wait at once. Owns the counts. */
+/** Bounds how many requests of a key, and of all, wait at once. Owns the count of all here; keys' are in `KeyShares`. */
 
 import { ApiError } from '../api-error.js';
 import type { Caller } from './key-ring.js';
+import type { KeyShares } from './key-shares.js';
 
 /** When a request that was one too many may come again, in seconds. */
 const RETRY_AFTER_S = 1;
 
 export class Concurrency {
   readonly #max: number;
-  readonly #byKey = new Map<string, number>();
+  readonly #shares: KeyShares;
   #total = 0;
 
-  /** `max`: of all keys together. */
-  constructor(max: number) {
+  /** `max`: of all keys together, at this controller. */
+  constructor(max: number, shares: KeyShares) {
     this.#max = max;
+    this.#shares = shares;
   }
 
   get total(): number {
@@ -22,26 +24,26 @@ export class Concurrency {
 
   /** Runs `work` as one more. Throws `RATE_LIMITED` where the key has its share, `UNAVAILABLE` where all together have. */
   async hold<T>({ keyId, maxConcurrent }: Caller, work: () => Promise<T>): Promise<T> {
-    const own = this.#byKey.get(keyId) ?? 0;
-    if (maxConcurrent !== undefined && own >= maxConcurrent) {
-      throw new ApiError('RATE_LIMITED', `The key ${keyId} already has ${maxConcurrent} requests waiting.`, {
-        retryAfterS: RETRY_AFTER_S,
-      });
-    }
     if (this.#total >= this.#max) {
       throw new ApiError('UNAVAILABLE', 'Too many requests wait for results; use X-Async, or come again.', {
         retryAfterS: RETRY_AFTER_S,
       });
     }
     this.#total++;
-    this.#byKey.set(keyId, own + 1);
     try {
-      return await work();
+      if (maxConcurrent === undefined) return await work();
+      if (!(await this.#shares.enter(keyId, maxConcurrent))) {
+        throw new ApiError('RATE_LIMITED', `The key ${keyId} already has ${maxConcurrent} requests waiting.`, {
+          retryAfterS: RETRY_AFTER_S,
+        });
+      }
+      try {
+        return await work();
+      } finally {
+        this.#shares.leave(keyId);
+      }
     } finally {
       this.#total--;
-      const left = (this.#byKey.get(keyId) ?? 1) - 1;
-      if (left === 0) this.#byKey.delete(keyId);
-      else this.#byKey.set(keyId, left);
     }
   }
 }

@@ -34,4 +34,6 @@ test('a run in the camel form has the names of its HTTP form', () => {
   const told = runAnswer(camel, 'camel');
   expect(told).toMatchObject({ requestId: 'job-1', status: 'FAILED', durationMillis: 5, peakMemoryMB: 3 });
   expect(told).not.toHaveProperty('durationMs');
+  const { exitCode: _exitCode, peakMemoryBytes: _peak, ...neverRan } = camel;
+  expect(runAnswer(neverRan, 'camel')).toMatchObject({ exitCode: null, peakMemoryMB: null, optimizationTip: null });
 });

@@ -27,9 +27,11 @@ function snakeAnswer(result: Published): Record<string, unknown> {
 function camelAnswer(result: Published): Record<string, unknown> {
   const { durationMs, peakMemoryBytes, ...rest } = result as Published & { peakMemoryBytes?: number };
   return {
+    // Clients of the contract read these, also of a job that never ran.
+    ...{ exitCode: null, optimizationTip: null },
     ...rest,
     durationMillis: durationMs,
-    ...(peakMemoryBytes === undefined ? {} : { peakMemoryMB: toMib(peakMemoryBytes) }),
+    peakMemoryMB: peakMemoryBytes === undefined ? null : toMib(peakMemoryBytes),
   };
 }
 

@@ -10,6 +10,8 @@ interface Remembered {
   readonly asked: string;
   /** Whether the job reached the queue. */
   readonly sent: boolean;
+  /** When the first request came, in Unix milliseconds. */
+  readonly at: number;
 }
 
 export interface Claim {
@@ -17,6 +19,8 @@ export interface Claim {
   readonly jobId: string;
   /** Whether the job has to be sent: nobody has, as far as is known. Sent twice it still runs once, by its id. */
   readonly send: boolean;
+  /** When the first request of this key came, in Unix milliseconds. */
+  readonly at: number;
   /** Notes that it was sent. */
   sent(): Promise<void>;
 }
@@ -33,13 +37,15 @@ export async function claimKey(
     readonly asked: readonly string[];
     readonly jobId: string;
     readonly ttlMs: number;
+    /** Unix milliseconds. */
+    readonly now: number;
   },
 ): Promise<Claim> {
-  const { owner, key, jobId, ttlMs } = request;
+  const { owner, key, jobId, ttlMs, now } = request;
   if (!KEY.test(key)) throw new ApiError('BAD_REQUEST', 'Idempotency-Key must be 1 to 255 visible ASCII characters.');
   const asked = digest(JSON.stringify(request.asked));
   const name = `idempotency:${digest(JSON.stringify([owner, key]))}`;
-  const mine: Remembered = { jobId, asked, sent: false };
+  const mine: Remembered = { jobId, asked, sent: false, at: now };
   const first = await shared.compareAndSet(name, undefined, JSON.stringify(mine), ttlMs);
   const text = first ? undefined : await shared.get(name);
   // Between the two it may have expired: then this request is as good as the first.
@@ -52,6 +58,7 @@ export async function claimKey(
   return {
     jobId: known.jobId,
     send: !known.sent,
+    at: known.at,
     sent: () => shared.set(name, JSON.stringify({ ...known, sent: true }), ttlMs),
   };
 }

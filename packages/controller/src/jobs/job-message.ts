@@ -9,14 +9,16 @@ export interface JobRequest {
   /** The input as the client wrote it: parsing and writing it again would cut the digits of large numbers. */
   readonly inputJson: string;
   readonly traceparent: string | undefined;
+  /** Of the request that asked for the job: the worker's log has it, too. */
+  readonly correlationId: string;
 }
 
 /** The body of the message, as `decodeMessage` of core reads it. */
-export function jobMessage({ jobId, dialect, record, inputJson, traceparent }: JobRequest): string {
+export function jobMessage({ jobId, dialect, record, inputJson, traceparent, correlationId }: JobRequest): string {
   const { functionId, runtime, handler, s3Key, memoryMb, timeout, env, owner: tenant } = record;
   const own = Object.keys(env).length === 0 ? {} : { env };
   const trace = traceparent === undefined ? {} : { traceparent };
-  const optional = { ...(handler === undefined ? {} : { handler }), ...own, tenant, ...trace };
+  const optional = { ...(handler === undefined ? {} : { handler }), ...own, tenant, ...trace, correlationId };
   const fields =
     dialect === 'snake'
       ? {

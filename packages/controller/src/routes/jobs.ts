@@ -4,6 +4,7 @@ import { type JobState, requestCancellation } from '@nanogrid/core';
 import type { FastifyInstance } from 'fastify';
 import { ApiError } from '../api-error.js';
 import type { Caller } from '../auth/key-ring.js';
+import { callbackAnswer } from '../callbacks/callback-record.js';
 import type { ControllerContext } from '../context.js';
 import { statusAnswer } from '../jobs/answers.js';
 import { isOwnJob } from '../jobs/job-id.js';
@@ -12,7 +13,10 @@ import { cancelSchema, statusSchema } from '../schemas.js';
 export function addJobs(app: FastifyInstance, context: ControllerContext): void {
   app.get('/status/:job_id', { schema: statusSchema, config: { scope: 'read' } }, async (request) => {
     const { job_id: jobId } = request.params as { job_id: string };
-    return statusAnswer(jobId, await find(context, request.caller, jobId));
+    const known = await find(context, request.caller, jobId);
+    const callback = context.callbacks.enabled ? await context.callbacks.find(jobId) : undefined;
+    const told = statusAnswer(jobId, known);
+    return callback === undefined ? told : { ...told, callback: callbackAnswer(callback) };
   });
   app.post('/jobs/:job_id/cancel', { schema: cancelSchema, config: { scope: 'submit' } }, async (request, reply) => {
     const { job_id: jobId } = request.params as { job_id: string };

@@ -5,6 +5,7 @@ import { type Dialect, type FunctionRecord, rawMember } from '@nanogrid/core';
 import type { FastifyInstance, FastifyReply, FastifyRequest } from 'fastify';
 import { ApiError } from '../api-error.js';
 import type { Caller } from '../auth/key-ring.js';
+import { readCallbackUrl } from '../callbacks/callback-url.js';
 import type { ControllerContext } from '../context.js';
 import { runAnswer } from '../jobs/answers.js';
 import { claimKey } from '../jobs/idempotency.js';
@@ -18,10 +19,13 @@ interface Run {
   readonly dialect: Dialect;
   readonly functionId: string;
   readonly inputJson: string;
+  readonly callbackUrl: string | undefined;
 }
 
 /** When a queue that is full may be tried again, in seconds. */
 const RETRY_AFTER_S = 10;
+/** A job of which nothing is known may have been handed in this moment, while its state could not be noted. In milliseconds. */
+const UNKNOWN_MS = 60_000;
 
 export function addRun(app: FastifyInstance, context: ControllerContext): void {
   app.post('/run', { schema: runSchema, config: { scope: 'submit' } }, async (request, reply) => {
@@ -31,14 +35,24 @@ export function addRun(app: FastifyInstance, context: ControllerContext): void {
     refuseWhileFull(context);
     const isAsync = readAsync(request);
     const job = await claim(context, caller, request, run);
+    if (!job.send) await refuseExpired(context, job);
+    const { callbackUrl: url } = run;
     const send = async () => {
       if (!job.send) return;
       const { jobId } = job;
-      await submitJob(context, { jobId, record, ...run, traceparent: traceparentOf(request) });
+      if (url !== undefined) await context.callbacks.accept(jobId, { url, dialect: run.dialect, keyId: caller.keyId });
+      await submitJob(context, {
+        jobId,
+        record,
+        ...run,
+        traceparent: traceparentOf(request),
+        correlationId: request.id,
+      });
       context.log.info(
         { jobId, functionId: run.functionId, requestId: request.id, key: caller.keyId },
         'job handed in',
       );
+      if (url !== undefined) context.callbacks.watch(jobId);
       await job.sent?.();
     };
     if (isAsync) {
@@ -71,39 +85,64 @@ async function answer(
     const seconds = context.config.controller.waitTimeoutMs / 1_000;
     const why = context.stopping.aborted ? 'The controller stops' : `The job took longer than ${seconds} s`;
     const message = `${why}; ask GET /status/${jobId} for its result.`;
+    const status = await stateOf(context, jobId);
     return reply
       .code(504)
-      .send({ job_id: jobId, status: 'running', error: { code: 'WAIT_ENDED', message, job_id: jobId } });
+      .send({ ...idsOf(jobId, dialect), status, error: { code: 'WAIT_ENDED', message, job_id: jobId } });
   } finally {
     reply.raw.off('close', left);
   }
 }
 
+function idsOf(jobId: string, dialect: Dialect): Record<string, string> {
+  return dialect === 'snake' ? { job_id: jobId } : { job_id: jobId, requestId: jobId };
+}
+
+/** What is known of a job that has no result yet, as far as it can be asked. */
+async function stateOf({ resultStore }: ControllerContext, jobId: string): Promise<string> {
+  const known = await resultStore.get(jobId).catch(() => undefined);
+  return known?.state ?? 'pending';
+}
+
 /** Exactly one of the two forms; anything else names the field. */
-function readRun(request: FastifyRequest, { config }: ControllerContext): Run {
+function readRun(request: FastifyRequest, context: ControllerContext): Run {
   const body = request.body as Record<string, unknown>;
   const snake = body.function_id !== undefined;
   if (snake === (body.functionId !== undefined)) {
     throw new ApiError('BAD_REQUEST', 'Send {"function_id", "payload"} or {"functionId", "inputData"}.');
   }
-  const [idField, inputField] = snake ? ['function_id', 'payload'] : ['functionId', 'inputData'];
-  const unknown = Object.keys(body).find((name) => name !== idField && name !== inputField);
+  const fields = snake ? ['function_id', 'payload', 'callback_url'] : ['functionId', 'inputData', 'callbackUrl'];
+  const [idField, inputField, callbackField] = fields as [string, string, string];
+  const unknown = Object.keys(body).find((name) => !fields.includes(name));
   if (unknown !== undefined) {
     throw new ApiError(
       'BAD_REQUEST',
-      `There is no field ${JSON.stringify(unknown.slice(0, 64))} beside "${idField}" and "${inputField}".`,
+      `There is no field ${JSON.stringify(unknown.slice(0, 64))} beside "${idField}", "${inputField}" and "${callbackField}".`,
     );
   }
-  const inputJson = rawMember(bodyText(request), inputField as string) ?? 'null';
+  const inputJson = rawMember(bodyText(request), inputField) ?? 'null';
   const bytes = Buffer.byteLength(inputJson);
-  const { maxInputBytes } = config.job;
+  const { maxInputBytes } = context.config.job;
   if (bytes > maxInputBytes) {
     throw new ApiError(
       'TOO_LARGE',
       `The field "${inputField}" has ${bytes} bytes, but may have at most ${maxInputBytes}.`,
     );
   }
-  return { dialect: snake ? 'snake' : 'camel', functionId: body[idField as string] as string, inputJson };
+  const callbackUrl = readCallback(body[callbackField], callbackField, request.caller, context);
+  return { dialect: snake ? 'snake' : 'camel', functionId: body[idField] as string, inputJson, callbackUrl };
+}
+
+function readCallback(value: unknown, field: string, caller: Caller, context: ControllerContext): string | undefined {
+  if (value === undefined) return undefined;
+  const { callbacks, callbackGuard, config } = context;
+  if (!callbacks.isOn(caller.keyId)) {
+    throw new ApiError(
+      'BAD_REQUEST',
+      `The field "${field}" cannot be used: this controller has no secret to sign callbacks with.`,
+    );
+  }
+  return readCallbackUrl(value, field, callbackGuard, config.controller.callbacks.allow.length > 0);
 }
 
 async function ownFunction(context: ControllerContext, caller: Caller, functionId: string): Promise<FunctionRecord> {
@@ -122,14 +161,28 @@ function refuseWhileFull({ queue, config }: ControllerContext): void {
 async function claim(context: ControllerContext, caller: Caller, request: FastifyRequest, run: Run) {
   const jobId = newJobId(caller.owner);
   const key = header(request, 'idempotency-key');
-  if (key === undefined) return { jobId, send: true, sent: undefined };
+  if (key === undefined) return { jobId, send: true, at: 0, sent: undefined };
   return claimKey(context.sharedState, {
     owner: caller.owner,
     key,
-    asked: [run.dialect, run.functionId, run.inputJson],
+    asked: [run.dialect, run.functionId, run.inputJson, ...(run.callbackUrl === undefined ? [] : [run.callbackUrl])],
     jobId,
     ttlMs: context.config.controller.idempotencyMs,
+    now: context.wallMs(),
   });
+}
+
+/** A key is remembered for longer than results are: to wait for one that is gone would be to wait for nothing. */
+async function refuseExpired(
+  { resultStore, wallMs }: ControllerContext,
+  { jobId, at }: { readonly jobId: string; readonly at: number },
+): Promise<void> {
+  if (wallMs() - at < UNKNOWN_MS || (await resultStore.get(jobId)) !== undefined) return;
+  throw new ApiError(
+    'RESULT_EXPIRED',
+    'The job of this Idempotency-Key was handed in before, and nothing is known of it any more: it is not run again. Another key runs it anew.',
+    { details: { job_id: jobId } },
+  );
 }
 
 function readAsync(request: FastifyRequest): boolean {
@@ -140,8 +193,7 @@ function readAsync(request: FastifyRequest): boolean {
 }
 
 function pending(jobId: string, dialect: Dialect): Record<string, unknown> {
-  const ids = dialect === 'snake' ? { job_id: jobId } : { job_id: jobId, requestId: jobId };
-  return { ...ids, status: 'pending', message: `Accepted; ask GET /status/${jobId} for the result.` };
+  return { ...idsOf(jobId, dialect), status: 'pending', message: `Accepted; ask GET /status/${jobId} for the result.` };
 }
 
 /** The client's trace, or a new one: the job's lines in every log carry its id. */

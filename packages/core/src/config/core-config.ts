@@ -49,6 +49,8 @@ export interface CoreConfig {
     readonly idempotencyMs: number;
     /** How long what the registry said of a function counts, in milliseconds. Default 1,000. */
     readonly registryCacheMs: number;
+    /** Tells the clients' own servers that a job has ended. Off without a secret. */
+    readonly callbacks: CallbackSettings;
   };
   readonly job: {
     /** Limits of jobs that name none: 256 MiB and 300,000 ms. */
@@ -177,10 +179,28 @@ export interface ApiKeySettings {
   readonly scopes?: readonly ApiKeyScope[];
   /** Whose functions and jobs it sees: keys of one owner share them. Default: the key's id. */
   readonly owner?: string;
-  /** Requests in a minute. Default: no limit. */
+  /** Requests in a minute, at all controllers together. Default: no limit. */
   readonly ratePerMinute?: number;
-  /** Requests at once that wait for a result. Default: no limit. */
+  /** Requests at once that wait for a result, at all controllers together. Default: no limit. */
   readonly maxConcurrent?: number;
+  /** Signs the callbacks of jobs that this key submits: `whsec_` and Base64. Default: `callbacks.secret`. */
+  readonly callbackSecret?: string;
+}
+
+/** Callbacks of a controller. */
+export interface CallbackSettings {
+  /** Signs callbacks: `whsec_` and 24 to 64 bytes in Base64. Without one, and none of the key's own, a request for a callback is refused. */
+  readonly secret?: string;
+  /** Signs them as well, so that receivers can take up a new secret one after the other. */
+  readonly previousSecret?: string;
+  /** Ranges that callbacks may go to although they are not public, also without TLS. Default: none. */
+  readonly allow: readonly string[];
+  /** How long one try may take, in milliseconds. Default 10,000. */
+  readonly timeoutMs: number;
+  /** Tries before a callback is given up. Default 10. */
+  readonly maxAttempts: number;
+  /** Largest body; a larger result is told without its long parts. Default 256 KiB. */
+  readonly maxBodyBytes: number;
 }
 
 /** A number of processors, or one for each 1,769 MiB of the job's memory limit; never more than the machine has. */

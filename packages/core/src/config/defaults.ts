@@ -19,6 +19,7 @@ export const DEFAULTS = {
     requestTimeoutMs: 120_000,
     idempotencyMs: 86_400_000,
     registryCacheMs: 1_000,
+    callbacks: { allow: [], timeoutMs: 10_000, maxAttempts: 10, maxBodyBytes: 256 * 1024 },
   },
   job: {
     memoryMb: 256,

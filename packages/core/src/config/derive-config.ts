@@ -1,6 +1,7 @@
 /** Completes merged settings: values that depend on others or on the machine, and the checks between values. Owns no state. */
 
 import { dirname, join, resolve } from 'node:path';
+import { addressRangeFault } from '../network/address-guard.js';
 import { parseRange } from '../network/address-range.js';
 import { allowFault } from '../network/egress-policy.js';
 import type { CoreConfig } from './core-config.js';
@@ -103,6 +104,10 @@ export function crossProblems(
       const reason = allowFault(text);
       if (reason !== undefined) fault(`network.${key}`, text, reason);
     }
+  }
+  for (const text of config.controller.callbacks.allow) {
+    const reason = addressRangeFault(text);
+    if (reason !== undefined) fault('controller.callbacks.allow', text, reason);
   }
   for (const text of config.network.deny) {
     if (!parseRange(text)) fault('network.deny', text, 'must be an IPv4 address or range like 203.0.113.0/24');

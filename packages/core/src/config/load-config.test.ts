@@ -39,6 +39,7 @@ describe('defaults', () => {
         requestTimeoutMs: 120_000,
         idempotencyMs: 86_400_000,
         registryCacheMs: 1_000,
+        callbacks: { allow: [], timeoutMs: 10_000, maxAttempts: 10, maxBodyBytes: 262_144 },
       },
       job: {
         memoryMb: 256,

@@ -31,11 +31,16 @@ export function printConfig(loaded: LoadedConfig): Record<string, unknown> {
 }
 
 /**
- * The secrets that the options of plugins hold, for a log that is to show none of them. Very short ones are left out:
- * they would be found in the middle of words.
+ * The secrets that the configuration and the options of plugins hold, for a log that is to show none of them. Very short
+ * ones are left out: they would be found in the middle of words.
  */
-export function secretValues({ checkedPlugins }: Pick<LoadedConfig, 'checkedPlugins'>): string[] {
-  const found = checkedPlugins.flatMap(({ plugin, options }) => secretsIn(options, plugin.optionsSchema, false));
+export function secretValues({ config, checkedPlugins }: Pick<LoadedConfig, 'config' | 'checkedPlugins'>): string[] {
+  const { callbacks, apiKeys } = config.controller;
+  const own = [callbacks.secret, callbacks.previousSecret, ...apiKeys.map(({ callbackSecret }) => callbackSecret)];
+  const found = [
+    ...own.filter((text) => text !== undefined),
+    ...checkedPlugins.flatMap(({ plugin, options }) => secretsIn(options, plugin.optionsSchema, false)),
+  ];
   return found.filter((text) => text.length >= 6);
 }
 

@@ -21,6 +21,7 @@ export const SETTING_VARIABLES: readonly SettingVariable[] = [
   { variable: 'S3_USER_DATA_BUCKET', path: ['output', 'bucket'] },
   { variable: 'AI_ENDPOINT', path: ['aiEndpoint'] },
   { variable: 'DOCKER_WORK_DIR_ROOT', path: ['workDir'] },
+  { variable: 'NANOGRID_CALLBACK_SECRET', path: ['controller', 'callbacks', 'secret'] },
   { variable: 'DOCKER_HOST', path: ['docker', 'host'] },
 ];
 

@@ -8,9 +8,10 @@ import { extname, join } from 'node:path';
 import type { ArchiveLimits } from '../config/core-config.js';
 import { NanoGridError } from '../errors.js';
 import { fetchCode, headCode } from '../fetch/fetch-code.js';
+import { settleOrAbort } from '../fetch/stall-guard.js';
 import type { CodeRef } from '../job.js';
 import type { Runtime } from '../runtime/runtime.js';
-import type { CodeStore } from '../stores.js';
+import type { CodeStore, CodeVersion } from '../stores.js';
 import { type Content, ContentCache, type ContentCacheStats, type ContentLease } from './content-cache.js';
 import { type CodeKind, detectCode, stageCode } from './stage-code.js';
 
@@ -31,6 +32,16 @@ export interface CodeRequest {
   readonly runtime: Pick<Runtime, 'entrypoints' | 'sourceExtensions'>;
 }
 
+/** A question for the version of code that was asked ahead. */
+export interface VersionLook {
+  /** On the clock of `performance`. */
+  readonly askedAt: number;
+  readonly version: Promise<CodeVersion>;
+}
+
+/** How long an answer that was asked for ahead counts as the version of now, in milliseconds. */
+const FRESH_MS = 1_000;
+
 /** Code that stays on disk until it is released. `fetchMs` is the store, `hit` says that only the version was asked for. */
 export type CodeLease = ContentLease;
 export type CodeCacheStats = ContentCacheStats;
@@ -38,10 +49,14 @@ export type CodeCacheStats = ContentCacheStats;
 export class CodeCache {
   readonly #options: CodeCacheOptions;
   readonly #content: ContentCache;
+  /** How the limits and each runtime's ways of laying out are written in an origin. */
+  readonly #limits: readonly [string, number][];
+  readonly #layouts = new WeakMap<CodeRequest['runtime'], string>();
 
   private constructor(options: CodeCacheOptions, content: ContentCache) {
     this.#options = options;
     this.#content = content;
+    this.#limits = sorted(options.limits);
   }
 
   /** Opens the folder, sweeps what dead workers left and takes over their entries. Throws `NG_DISK_FAILED`. */
@@ -50,16 +65,25 @@ export class CodeCache {
     return new CodeCache(options, await ContentCache.open({ directory, folder: 'code-cache', maxBytes, closedError }));
   }
 
+  /** Asks the store for the version of now. Never throws: what is wrong is told to whoever acquires the code with it. */
+  look(ref: CodeRef, signal: AbortSignal): VersionLook {
+    const version = headCode({ ...this.#source(), ref, signal });
+    version.catch(() => {});
+    return { askedAt: performance.now(), version };
+  }
+
   /**
    * The code of `ref` in its version of now. The store is asked for the version each time and for the bytes only where
-   * they are not here. Throws the store's `NG_CODE_NOT_FOUND` and `NG_CODE_UNAVAILABLE`, the `NG_ARCHIVE_…` codes for
+   * they are not here; `ahead` is a question that was put a moment before. Throws the store's `NG_CODE_NOT_FOUND` and `NG_CODE_UNAVAILABLE`, the `NG_ARCHIVE_…` codes for
    * code that is refused, `NG_DISK_FAILED`, or the signal's reason.
    */
-  async acquire(request: CodeRequest, signal: AbortSignal): Promise<CodeLease> {
+  async acquire(request: CodeRequest, signal: AbortSignal, ahead?: VersionLook): Promise<CodeLease> {
     signal.throwIfAborted();
     this.#content.assertOpen();
     const began = performance.now();
-    const { version } = await headCode({ ...this.#source(), ref: request.ref, signal });
+    const isFresh = ahead !== undefined && began - ahead.askedAt < FRESH_MS;
+    const look = isFresh ? ahead : this.look(request.ref, signal);
+    const { version } = await settleOrAbort(look.version, signal);
     const bring = (scratch: string, shared: AbortSignal) => this.#fetch(request, scratch, shared);
     return await this.#content.acquire(this.#originOf(request, version), signal, bring, began);
   }
@@ -94,8 +118,12 @@ export class CodeCache {
   /** Name of one version of one object, laid out as one runtime wants it, and checked as this worker does. */
   #originOf(request: CodeRequest, version: string): string {
     const { bucket, key } = request.ref;
-    const layout = [sourceName(request), sourceExtensions(request)];
-    return JSON.stringify([bucket ?? null, key, version, ...layout, sorted(this.#options.limits)]);
+    let layout = this.#layouts.get(request.runtime);
+    if (layout === undefined) {
+      layout = JSON.stringify([sourceExtensions(request), this.#limits]);
+      this.#layouts.set(request.runtime, layout);
+    }
+    return `${layout} ${JSON.stringify([bucket ?? null, key, version, sourceName(request)])}`;
   }
 
   #source() {

@@ -37,7 +37,8 @@ export async function withStallGuard<T>(
   }
 }
 
-function settleOrAbort<T>(promise: Promise<T>, signal: AbortSignal): Promise<T> {
+/** The promise's outcome, or the signal's reason if that comes first; the work itself goes on. */
+export function settleOrAbort<T>(promise: Promise<T>, signal: AbortSignal): Promise<T> {
   return new Promise<T>((resolve, reject) => {
     const abort = () => reject(signal.reason);
     if (signal.aborted) return abort();

@@ -3,7 +3,7 @@
 import { type AddressRange, covers, parseRange } from './address-range.js';
 
 /** Addresses that are not the public internet's (RFC 6890; IANA's special-purpose registry), loopback aside. */
-const NOT_PUBLIC = [
+export const NOT_PUBLIC = [
   '0.0.0.0/8',
   '10.0.0.0/8',
   '100.64.0.0/10',

@@ -33,11 +33,25 @@ test('a job that was taken back before its turn does not begin', async () => {
   const cancellations = new Cancellations(shared, silentLogger);
   await requestCancellation(shared, job.id);
   let began = false;
-  const guarded = cancellations.guard(job, never, async () => {
+  const guarded = cancellations.guard(cancellations.watch(job), never, async () => {
     began = true;
   });
   await expect(guarded).rejects.toMatchObject({ code: 'NG_CANCELLED', side: 'user' });
   expect(began).toBe(false);
+});
+
+test('a job that was taken back between its arrival and its turn does not begin, nor does its second delivery', async () => {
+  const { shared } = sharedMemory();
+  const cancellations = new Cancellations(shared, silentLogger);
+  await cancellations.start();
+  const watches = [cancellations.watch(job), cancellations.watch(job), cancellations.watch({ id: 'job-2' })];
+  await Promise.all(watches.map(({ asked }) => asked));
+  await requestCancellation(shared, job.id);
+  const ends = await Promise.allSettled(watches.map((watch) => cancellations.guard(watch, never, async () => 'ran')));
+  expect(ends.map((end) => (end.status === 'fulfilled' ? end.value : end.reason.code))).toEqual([
+    ...['NG_CANCELLED', 'NG_CANCELLED'],
+    'ran',
+  ]);
 });
 
 test('a job that runs is told at once, and no other is', async () => {
@@ -47,12 +61,16 @@ test('a job that runs is told at once, and no other is', async () => {
   const untilAborted = (signal: AbortSignal) =>
     new Promise((_resolve, reject) => signal.addEventListener('abort', () => reject(signal.reason)));
   let finish: () => void = () => {};
-  const other = cancellations.guard({ id: 'job-2' }, never, () => new Promise<void>((resolve) => (finish = resolve)));
+  const other = cancellations.guard(
+    cancellations.watch({ id: 'job-2' }),
+    never,
+    () => new Promise<void>((resolve) => (finish = resolve)),
+  );
   let tellBegan: () => void = () => {};
   const began = new Promise<void>((resolve) => {
     tellBegan = resolve;
   });
-  const guarded = cancellations.guard(job, never, (signal) => {
+  const guarded = cancellations.guard(cancellations.watch(job), never, (signal) => {
     tellBegan();
     return untilAborted(signal);
   });
@@ -67,20 +85,22 @@ test('what the worker aborts keeps its own reason', async () => {
   const { shared } = sharedMemory();
   const cancellations = new Cancellations(shared, silentLogger);
   const reason = new Error('the worker stops');
-  await expect(cancellations.guard(job, AbortSignal.abort(reason), async () => 1)).rejects.toBe(reason);
+  await expect(cancellations.guard(cancellations.watch(job), AbortSignal.abort(reason), async () => 1)).rejects.toBe(
+    reason,
+  );
 });
 
 test('a note that cannot be read does not stop a job', async () => {
   const { shared } = sharedMemory();
   shared.get = async () => Promise.reject(new Error('gone'));
   const cancellations = new Cancellations(shared, silentLogger);
-  expect(await cancellations.guard(job, never, async () => 'done')).toBe('done');
+  expect(await cancellations.guard(cancellations.watch(job), never, async () => 'done')).toBe('done');
 });
 
 test('without anything shared jobs run as they are', async () => {
   const cancellations = new Cancellations(undefined, silentLogger);
   await cancellations.start();
-  expect(await cancellations.guard(job, never, async (signal) => signal === never)).toBe(true);
+  expect(await cancellations.guard(cancellations.watch(job), never, async (signal) => signal === never)).toBe(true);
   await cancellations.stop();
 });
 
@@ -106,7 +126,7 @@ test('what was told while nobody heard it is looked up, for every job that runs'
   await cancellations.start();
   const ended: unknown[] = [];
   for (const id of ['a', 'b', 'c']) {
-    void cancellations.guard({ id }, never, untilAborted).catch(() => ended.push(id));
+    void cancellations.guard(cancellations.watch({ id }), never, untilAborted).catch(() => ended.push(id));
   }
   await new Promise(setImmediate);
   values.set(cancelKey('a'), 'requested');

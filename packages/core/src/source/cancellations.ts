@@ -1,6 +1,6 @@
 /**
  * Ends jobs that somebody took back: those that still wait, when their turn comes, and those that run, at once.
- * Owns the subscription and the list of jobs that run here.
+ * Owns the subscription and the list of jobs that are here.
  */
 
 import { setMaxListeners } from 'node:events';
@@ -22,10 +22,21 @@ export async function requestCancellation(shared: SharedState, jobId: string): P
   await shared.publish(CANCEL_CHANNEL, jobId);
 }
 
+/** A job that is here, from when its message came. */
+export interface CancellationWatch {
+  /** Aborts with `NG_CANCELLED` when the job is taken back. */
+  readonly told: AbortSignal;
+  /** Resolves when it is known whether the job was taken back before it came. */
+  readonly asked: Promise<void>;
+  /** Idempotent. */
+  end(): void;
+}
+
 export class Cancellations {
   readonly #shared: SharedState | undefined;
   readonly #log: Logger;
-  readonly #running = new Map<string, AbortController>();
+  /** By id: a second delivery of a job may wait for its turn meanwhile. */
+  readonly #watched = new Map<string, Set<AbortController>>();
   #unsubscribe: (() => Promise<void>) | undefined;
   /** The shared values cannot be read: told once, however many jobs meet it. */
   #blind = false;
@@ -67,33 +78,55 @@ export class Cancellations {
     }
   }
 
+  /**
+   * Lists a job and asks whether it was taken back. Listed first: a request that comes between the two is not missed.
+   * Whoever calls it ends the watch.
+   */
+  watch(job: Pick<Job, 'id'>): CancellationWatch {
+    const told = new AbortController();
+    const end = () => {
+      const others = this.#watched.get(job.id);
+      others?.delete(told);
+      if (others?.size === 0) this.#watched.delete(job.id);
+    };
+    if (this.#shared === undefined) return { told: told.signal, asked: Promise.resolve(), end };
+    const listed = this.#watched.get(job.id) ?? new Set();
+    this.#watched.set(job.id, listed.add(told));
+    const asked = this.requested(job).then((isRequested) => {
+      if (isRequested) this.#cancel(job.id);
+    });
+    return { told: told.signal, asked, end };
+  }
+
   /** Runs `work` with a signal that aborts when `signal` does, and with `NG_CANCELLED` when the job is taken back. */
-  async guard<T>(job: Pick<Job, 'id'>, signal: AbortSignal, work: (signal: AbortSignal) => Promise<T>): Promise<T> {
+  async guard<T>(watch: CancellationWatch, signal: AbortSignal, work: (signal: AbortSignal) => Promise<T>): Promise<T> {
     if (this.#shared === undefined) return work(signal);
     const controller = new AbortController();
     // Everything that the job waits for listens to it.
     setMaxListeners(0, controller.signal);
-    const follow = () => controller.abort(signal.reason);
-    if (signal.aborted) follow();
-    signal.addEventListener('abort', follow, { once: true });
-    this.#running.set(job.id, controller);
+    const follow = ({ target }: { target: EventTarget | null }) => controller.abort((target as AbortSignal).reason);
+    const leaders = [signal, watch.told];
+    for (const leader of leaders) {
+      if (leader.aborted) controller.abort(leader.reason);
+      leader.addEventListener('abort', follow, { once: true });
+    }
     try {
-      // Listed first: a request that comes between the two is not missed.
-      if (await this.requested(job)) this.#cancel(job.id);
+      await watch.asked;
       controller.signal.throwIfAborted();
       return await work(controller.signal);
     } finally {
-      signal.removeEventListener('abort', follow);
-      if (this.#running.get(job.id) === controller) this.#running.delete(job.id);
+      for (const leader of leaders) leader.removeEventListener('abort', follow);
+      watch.end();
     }
   }
 
   /** What was told while nobody could hear it is noted too. */
   async #lookAtAll(): Promise<void> {
-    for (const id of [...this.#running.keys()]) if (await this.requested({ id })) this.#cancel(id);
+    for (const id of [...this.#watched.keys()]) if (await this.requested({ id })) this.#cancel(id);
   }
 
   #cancel(jobId: string): void {
-    this.#running.get(jobId)?.abort(new NanoGridError('NG_CANCELLED', 'the job was cancelled'));
+    const reason = new NanoGridError('NG_CANCELLED', 'the job was cancelled');
+    for (const told of this.#watched.get(jobId) ?? []) told.abort(reason);
   }
 }

@@ -104,6 +104,16 @@ describe('the two dialects', () => {
     expect([job.input, inputJson]).toEqual([null, 'null']);
   });
 
+  test('the request and the trace that a job is part of, where they can be read', () => {
+    const traceparent = '00-4bf92f3577b34da6a3ce929d0e0e4736-00f067aa0ba902b7-01';
+    const { job, unknownFields } = accepted({ ...snake, traceparent, correlationId: 'req-1' });
+    expect(job).toMatchObject({ traceparent, correlationId: 'req-1' });
+    expect(unknownFields).toEqual([]);
+    const { job: other } = accepted({ ...camel, traceparent: 'x', correlationId: 'a b' });
+    expect(other).not.toHaveProperty('traceparent');
+    expect(other).not.toHaveProperty('correlationId');
+  });
+
   test('a field that is null counts as absent', () => {
     const nothing = { functionId: null, handler: null, s3Bucket: null, memoryMb: null, timeoutMs: null, input: null };
     expect(accepted({ ...camel, ...nothing, job_id: null }).job).toEqual(accepted(camel).job);

@@ -27,7 +27,7 @@ export type DecodedMessage =
       readonly error: NanoGridError;
     };
 
-/** Names of the fields, from the contract's table; `runtime`, `handler` and the extensions, `env`, `tenant` and `traceparent`, are the same in both dialects. */
+/** Names of the fields, from the contract's table; `runtime`, `handler` and the extensions are the same in both dialects. */
 const FIELDS = {
   camel: {
     id: 'requestId',
@@ -48,6 +48,9 @@ const FIELDS = {
     input: 'payload',
   },
 } as const;
+
+/** What a controller of ours adds. */
+const EXTENSIONS = ['env', 'tenant', 'traceparent', 'correlationId'];
 
 const MAX_UNKNOWN_FIELDS = 32;
 const MAX_FIELD_NAME_LENGTH = 64;
@@ -83,6 +86,7 @@ export function decodeMessage(
     const env = fields.environment('env');
     const tenant = fields.tenant('tenant');
     const traceparent = fields.traceparent('traceparent') ?? traceContext(delivery.traceparent);
+    const correlationId = fields.correlationId('correlationId');
     const input = fields.get(names.input) ?? null;
     const inputJson = inputText(body, names.input, config.job.maxInputBytes);
     const { attempt, lastAttempt, sentAt } = delivery;
@@ -101,6 +105,7 @@ export function decodeMessage(
         ...(env === undefined ? {} : { env }),
         ...(tenant === undefined ? {} : { tenant }),
         ...(traceparent === undefined ? {} : { traceparent }),
+        ...(correlationId === undefined ? {} : { correlationId }),
         input,
         attempt,
         lastAttempt,
@@ -169,14 +174,7 @@ function inputText(body: string, name: string, maxBytes: number): string {
 }
 
 function unknownFields(fields: MessageFields, dialect: Dialect): string[] {
-  const meant = new Set<string>([
-    ...Object.values(FIELDS[dialect]),
-    'runtime',
-    'handler',
-    'env',
-    'tenant',
-    'traceparent',
-  ]);
+  const meant = new Set<string>([...Object.values(FIELDS[dialect]), 'runtime', 'handler', ...EXTENSIONS]);
   return fields
     .names()
     .filter((name) => !meant.has(name))

@@ -103,10 +103,14 @@ export class MessageFields {
     return traceContext(this.get(name));
   }
 
+  /** What others call a request; one that is no id of ours is left out: it is for the log only. */
+  correlationId(name: string): string | undefined {
+    return this.#idOrNothing(name);
+  }
+
   /** Whose function it is; what is no such name means nothing: a producer may mean another thing by it. */
   tenant(name: string): string | undefined {
-    const value = this.get(name);
-    return typeof value === 'string' && ID.test(value) ? value : undefined;
+    return this.#idOrNothing(name);
   }
 
   /** Environment variables: names to texts. */
@@ -122,6 +126,11 @@ export class MessageFields {
   required<T>(name: string, value: T | undefined): T {
     if (value === undefined) throw invalidMessage(`field ${JSON.stringify(name)} is missing`);
     return value;
+  }
+
+  #idOrNothing(name: string): string | undefined {
+    const value = this.get(name);
+    return typeof value === 'string' && ID.test(value) ? value : undefined;
   }
 
   #text(name: string, rule: string, holds: (text: string) => boolean): string | undefined {

@@ -18,11 +18,15 @@ export function rawMember(text: string, name: string): string | undefined {
     const afterKey = skipString(text, open);
     const start = text.indexOf(':', afterKey) + 1;
     const end = skipValue(text, start);
-    // Decoded, since a name may be written with escapes.
-    if (JSON.parse(text.slice(open, afterKey)) === name) found = text.slice(start, end).trim();
+    if (isName(text.slice(open, afterKey), name)) found = text.slice(start, end).trim();
     if (text.charCodeAt(end) !== COMMA) return found;
     at = end + 1;
   }
+}
+
+/** Decoded where it must be, since a name may be written with escapes. */
+function isName(key: string, name: string): boolean {
+  return key.includes('\\') ? JSON.parse(key) === name : key === `"${name}"`;
 }
 
 /** The offset of the `,` or `}` that ends the member whose value begins at `start`. */

@@ -36,6 +36,8 @@ export interface WorkerLoopOptions {
   readonly slots: Budget;
   /** Messages that may be taken beyond the free slots, and wait for one. */
   readonly prefetch: number;
+  /** Resolves when jobs can be run here; none are taken before. Throws the signal's reason. */
+  readonly ready?: (signal: AbortSignal) => Promise<void>;
   /** Takes one delivery to its outcome. `signal` asks to hand it back; `aside` waits without the delivery's place and slot. */
   process(delivery: Delivery, signal: AbortSignal, aside: Aside): Promise<Outcome>;
   readonly log: Logger;
@@ -140,12 +142,13 @@ export class WorkerLoop {
   }
 
   async #run(): Promise<void> {
-    const { source, log } = this.#options;
+    const { source, log, ready = async () => {} } = this.#options;
     const { signal } = this.#drain;
     let failures = 0;
     while (!signal.aborted) {
       let place: (() => void) | undefined;
       try {
+        await ready(signal);
         place = await this.#nextPlace(signal);
         const deliveries = await source.receive(Math.min(this.#places.free + 1, LARGEST_BATCH), signal);
         failures = 0;
