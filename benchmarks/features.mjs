@@ -73,10 +73,18 @@ async function compare(row, some) {
     const samples = await measure(sides, { rounds: Number(options.rounds), signal: stopped, say: () => {} });
     const [own, other] = [samples.featured, samples.plain].map(({ values }) => summarize(values));
     const ratio = round(own.median / other.median);
+    const [cpu, otherCpu] = [samples.featured, samples.plain].map(meanCpu);
     const verdict = row === 'all features' ? `  ${ratio <= TARGET ? 'met' : 'MISSED'} (${TARGET})` : '';
-    console.log(`${row}:  p50 ${own.median} ms with, ${other.median} ms without  ${ratio} times${verdict}`);
-    return { row, with: own, without: other, ratio };
+    console.log(
+      `${row}:  p50 ${own.median} ms with, ${other.median} ms without  ${ratio} times${verdict}; processor ${cpu} ms with, ${otherCpu} ms without`,
+    );
+    return { row, with: own, without: other, ratio, processorMs: { with: cpu, without: otherCpu } };
   } finally {
     await workers.stop();
   }
+}
+
+/** What the worker's process takes of a processor for one job, all that it does in the background too, in milliseconds. */
+function meanCpu({ phases }) {
+  return round(phases.reduce((sum, { worker }) => sum + worker, 0) / phases.length);
 }

@@ -43,9 +43,9 @@ export class BenchWorker {
   /**
    * Starts a worker; resolves when it is ready.
    *
-   * @param {{ signal: AbortSignal, onProgress?: (progress: object) => void, log?: object, settings?: object }} options
+   * @param {{ signal: AbortSignal, onProgress?: (progress: object) => void, log?: object, settings?: object, plugins?: readonly object[] }} options `plugins`: more of them
    */
-  static async start({ signal, onProgress, log, settings = {} }) {
+  static async start({ signal, onProgress, log, settings = {}, plugins = [] }) {
     const bench = new BenchWorker();
     bench.#directory = await mkdtemp(join(tmpdir(), 'nanogrid-bench-'));
     const dataDir = join(bench.#directory, 'data');
@@ -56,7 +56,7 @@ export class BenchWorker {
           dataDir,
           workDir: join(bench.#directory, 'work'),
           runtimes: runtimesOf({ runtimes: {} }),
-          plugins: [local(), clientOf(bench)()],
+          plugins: [local(), clientOf(bench)(), ...plugins],
           ...settings,
         },
       });

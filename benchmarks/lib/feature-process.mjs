@@ -6,8 +6,8 @@
 import { setTimeout as sleep } from 'node:timers/promises';
 import { autotuner } from '@nanogrid/plugin-autotuner';
 import { cloudwatch } from '@nanogrid/plugin-cloudwatch';
+import { cost } from '@nanogrid/plugin-cost';
 import { llmMetering } from '@nanogrid/plugin-llm-metering';
-import { local } from '@nanogrid/plugin-local';
 import { opentelemetry } from '@nanogrid/plugin-opentelemetry';
 import { prometheus } from '@nanogrid/plugin-prometheus';
 import { BenchWorker } from './bench-worker.mjs';
@@ -30,6 +30,7 @@ const features = {
       prices: [{ model: '*', promptPerMillion: 1, completionPerMillion: 2 }],
       budgets: [{ function: 'other*', tokens: 1_000_000 }],
     }),
+  cost: () => cost({ cpuSecond: 0.00001, gbSecond: 0.00001 }),
   prometheus: () => prometheus({ port: 0 }),
   cloudwatch: () => cloudwatch({ region: 'eu-west-1', endpoint }),
   opentelemetry: () => opentelemetry({ endpoint }),
@@ -45,15 +46,21 @@ const info = (fields) => {
   if (fields?.address?.endsWith('/metrics')) metrics = fields.address;
 };
 const log = { trace() {}, debug() {}, info, warn() {}, error: console.error, child: () => log };
-const plugins = [local(), ...names.map((name) => features[name]())];
-const worker = await BenchWorker.start({ signal: stopped.signal, log, settings: { plugins } });
+const plugins = names.map((name) => features[name]());
+const worker = await BenchWorker.start({ signal: stopped.signal, log, plugins });
 if (metrics) void scrape();
 let job;
+/** As of the end of the job before: what is done between two jobs belongs to one of them. */
+let cpu = process.cpuUsage();
 process.on('message', async (message) => {
   try {
     if (message === 'run') {
       await sleep(PAUSE_MS);
-      process.send(await worker.run(job, stopped.signal));
+      const before = cpu;
+      const { ms, result } = await worker.run(job, stopped.signal);
+      cpu = process.cpuUsage();
+      const cpuMs = (cpu.user + cpu.system - before.user - before.system) / 1_000;
+      process.send({ ms, result, cpuMs });
     } else {
       const { code, input } = message;
       job = { s3Key: await worker.put({ 'main.py': code }), input, runtime: 'python' };

@@ -1,4 +1,4 @@
-/** Makes sure of the programs that the tests start: redis-server, openssl for its certificate, systemd-notify, curl and jq for the examples. Owns no state. */
+/** Makes sure of the programs that the tests start: redis-server, openssl for its certificate, systemd-notify, curl and jq for the examples, script for a terminal. Owns no state. */
 
 import { existsSync } from 'node:fs';
 import { tmpdir } from 'node:os';
@@ -15,6 +15,7 @@ const PROGRAMS = {
   'systemd-notify': 'systemd',
   curl: 'curl',
   jq: 'jq',
+  script: 'bsdutils',
 };
 
 /**

@@ -13,7 +13,7 @@ describe('the programs that the tests start', () => {
       (error) => error,
     );
     expect(failure.message).toBe(
-      'The tests need what is not installed: redis-server, openssl, systemd-notify, curl and jq.',
+      'The tests need what is not installed: redis-server, openssl, systemd-notify, curl, jq and script.',
     );
     expect(failure.hint).toContain('redis');
     const one = (name) => (name === 'redis-server' ? undefined : `/usr/bin/${name}`);

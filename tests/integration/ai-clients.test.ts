@@ -29,6 +29,8 @@ interface Call {
   readonly timeoutMs?: number;
   /** Pieces after which the stream is left. */
   readonly leaveAfter?: number;
+  /** In Node and Go. */
+  readonly cancelAfterMs?: number;
 }
 
 /** What the function tells of a call. */
@@ -263,6 +265,21 @@ describe.each(LANGUAGES)('%s', (language) => {
   });
 });
 
+test.each(['node', 'go'] as const)(
+  '%s: a call that is cancelled says so, whether it was answered or not',
+  async (language) => {
+    const calls = [OPENAI, undefined].flatMap((form) => [
+      { model: 'silent', prompt: 'a', cancelAfterMs: 300, ...form },
+      { model: 'goes on', prompt: 'a', stream: true, cancelAfterMs: 1_500, ...form },
+    ]);
+    const { result, ends } = await run(language, calls);
+    expect(ends.map(({ error }) => error)).toEqual(calls.map(() => 'cancelled'));
+    const pieces = ends.reduce((sum, end) => sum + end.pieces, 0);
+    // A service that is slow beyond measure was cancelled before it answered.
+    expect((result.llmUsage as { completionTokens: number } | undefined)?.completionTokens ?? 0).toBe(pieces);
+  },
+);
+
 describe('in the image', () => {
   test('Python loads it ahead for code that names it, and for no other; a module of the function’s own comes first', async () => {
     const naming =
@@ -295,6 +312,29 @@ describe('in the image', () => {
         'package main\n\nimport (\n\t"fmt"\n\n\t"nanogrid/ai"\n)\n\nfunc main() { fmt.Println(ai.Error{Code: "x"}.Code) }\n',
     };
     expect(await worker.run(code, { runtime: 'go' })).toMatchObject({ stdout: 'x\n', stderr: '' });
+  });
+
+  test.each([
+    [
+      'python',
+      'main.py',
+      `from nanogrid_ai import generate
+stream = generate("goes on", "a", stream=True)
+print(next(stream), next(stream))`,
+    ],
+    [
+      'node',
+      'index.mjs',
+      `import { generate } from 'nanogrid-ai';
+const stream = await generate({ model: 'goes on', prompt: 'a', stream: true });
+const pieces = stream[Symbol.asyncIterator]();
+console.log((await pieces.next()).value, (await pieces.next()).value);
+process.exit();`,
+    ],
+  ])('a stream that %s forgets is recorded at the end of the program', async (runtime, file, text) => {
+    const result = await worker.run({ [file]: text }, { runtime });
+    expect(result).toMatchObject({ status: 'SUCCESS', stdout: 'and  and \n', stderr: '' });
+    expect(result.llmUsage).toMatchObject({ calls: 1, completionTokens: 2 });
   });
 
   test.each([

@@ -6,7 +6,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { openLocal } from '@nanogrid/plugin-local';
 import { python } from '@nanogrid/runtime-python';
-import { afterAll, beforeAll, describe, expect, test } from 'vitest';
+import { afterAll, beforeAll, describe, expect, test, vi } from 'vitest';
 import { startTestController, type TestController } from '../support/test-controller.js';
 
 const runtimes = [python()];
@@ -157,6 +157,36 @@ test('functions are listed in pages', async () => {
   expect(ids).toEqual([...new Set(ids)].sort());
   expect(await api.call('GET', '/functions?limit=0')).toMatchObject({ status: 400 });
   expect(await api.call('GET', '/functions?size=2')).toMatchObject({ status: 400 });
+});
+
+test('/health says that nobody takes the jobs that wait, once that has lasted', async () => {
+  const folder = await mkdtemp(join(tmpdir(), 'nanogrid-controller-'));
+  const client = await openLocal({ directory: folder });
+  const now = vi.spyOn(performance, 'now');
+  const begun = performance.now();
+  const own = await startTestController({ dataDir: folder, runtimes });
+  const at = (ms: number) => {
+    now.mockReturnValue(begun + ms);
+    return own.call('GET', '/health');
+  };
+  try {
+    await client.queue.send('{}');
+    expect(await at(60_000)).toMatchObject({ status: 200 });
+    expect(await at(110_000)).toMatchObject({ status: 200 });
+    expect(await at(150_000)).toMatchObject({ status: 200 });
+    expect(await at(181_000)).toMatchObject({
+      status: 503,
+      answer: { failing: { workers: 'no worker takes jobs: 1 wait' } },
+    });
+    const [delivery] = await client.queue.receive(1, new AbortController().signal);
+    expect(await at(190_000)).toMatchObject({ status: 200 });
+    await delivery?.ack();
+  } finally {
+    now.mockRestore();
+    await own.close();
+    await client.close();
+    await rm(folder, { recursive: true });
+  }
 });
 
 test('jobs are refused while the queue is full, and /health says so', async () => {

@@ -31,7 +31,8 @@ afterEach(async () => {
 
 function start(): Promise<TestController> {
   const apiKeys = [{ id: 'one', hash, maxConcurrent: 50 }];
-  return startTestController({ dataDir, runtimes: [python()], settings: { apiKeys, waitTimeoutMs: 30_000 } });
+  // Longer than any test may take: no place is free because a wait ended by itself.
+  return startTestController({ dataDir, runtimes: [python()], settings: { apiKeys, waitTimeoutMs: 600_000 } });
 }
 
 async function register(): Promise<string> {

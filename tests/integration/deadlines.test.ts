@@ -3,6 +3,7 @@
 import { python as pythonRuntime } from '@nanogrid/runtime-python';
 import { afterAll, afterEach, beforeAll, describe, expect, test, vi } from 'vitest';
 import { perl, python } from '../support/cost-jobs.js';
+import { cpuWeightOf } from '../support/cpu-weight.js';
 import { ENDLESS, FORKING } from '../support/deadline-jobs.js';
 import { shell } from '../support/shell-runtime.js';
 import { startTestWorker, type TestWorker } from '../support/test-worker.js';
@@ -68,6 +69,22 @@ test('a job with a crowd of processes comes last in its container, and another j
     );
   expect((await worker.run(source(60), { runtime: 'shell' })).stdout).toBe('19');
   expect((await worker.run(source(6), { runtime: 'shell' })).stdout).toBe('0');
+});
+
+test('nor does the crowd’s container keep others waiting: it has a small weight until its job is over', async () => {
+  const key = await worker.put(
+    perl(
+      'for (1 .. $ENV{PAYLOAD}) { if (!fork()) { sleep 60; exit } } select(undef, undef, undef, 8); print qx(hostname)',
+    ),
+  );
+  const job = { key, runtime: 'shell', functionId: 'crowd' };
+  const { stdout } = await worker.run(undefined, { ...job, input: 1 });
+  const weight = () => cpuWeightOf(stdout.trim());
+  const usual = await weight();
+  const id = await worker.submit(undefined, { ...job, input: 60 });
+  await expect.poll(weight).toBeLessThan(usual / 4);
+  expect(await worker.result(id)).toMatchObject({ status: 'SUCCESS', stdout, phases: { start: 'reused' } });
+  await expect.poll(weight).toBe(usual);
 });
 
 test('from its deadline on every job does', async () => {

@@ -10,16 +10,13 @@ import { dirname, join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { promisify } from 'node:util';
 import { definePlugin, type Logger, silentLogger } from '@nanogrid/core';
+import { cost } from '@nanogrid/plugin-cost';
 import { llmMetering } from '@nanogrid/plugin-llm-metering';
 import { prometheus } from '@nanogrid/plugin-prometheus';
 import { python } from '@nanogrid/runtime-python';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { parse } from 'yaml';
-import {
-  parseExposition,
-  type Sample,
-  sampleValue,
-} from '../../packages/plugin-prometheus/src/parse-exposition.test.util.js';
+import { parseExposition, type Sample, sampleValue } from '../support/exposition.js';
 import { matches, type Query, readPromql } from '../support/promql.js';
 import { startTestWorker, type TestWorker } from '../support/test-worker.js';
 
@@ -96,6 +93,7 @@ beforeAll(async () => {
     runtimes: [python({ preload: [] })],
     plugins: [
       llmMetering({ prices: [{ model: '*', promptPerMillion: 1, completionPerMillion: 10 }] }),
+      cost({ gbSecond: 0.000002 }),
       prometheus({ port: 0 }),
       lamp(),
     ],

@@ -3,11 +3,7 @@
 import { opentelemetry } from '@nanogrid/plugin-opentelemetry';
 import { python } from '@nanogrid/runtime-python';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
-import {
-  type OtlpReceiver,
-  type ReceivedSpan,
-  startOtlpReceiver,
-} from '../../packages/plugin-opentelemetry/src/otlp-receiver.test.util.js';
+import { type CollectedSpan, type OtlpCollector, startOtlpCollector } from '../support/services/otlp-collector.js';
 import { startTestWorker, type TestWorker } from '../support/test-worker.js';
 
 const TRACE = '4bf92f3577b34da6a3ce929d0e0e4736';
@@ -15,7 +11,7 @@ const CALLER = '00f067aa0ba902b7';
 const STAGES = ['queue', 'receive', 'fetch', 'extract', 'acquire', 'exec', 'collect', 'publish', 'settle'];
 const MAIN = 'import json, os, sys\njson.load(sys.stdin)\nprint(json.dumps(os.environ.get("TRACEPARENT")))\n';
 
-let receiver: OtlpReceiver;
+let receiver: OtlpCollector;
 let worker: TestWorker;
 
 async function startWorker(endpoint: string): Promise<TestWorker> {
@@ -27,7 +23,7 @@ async function startWorker(endpoint: string): Promise<TestWorker> {
 }
 
 beforeAll(async () => {
-  receiver = await startOtlpReceiver();
+  receiver = await startOtlpCollector();
   worker = await startWorker(receiver.endpoint);
 });
 
@@ -37,14 +33,14 @@ afterAll(async () => {
 });
 
 /** All spans of one job, once its last one has been sent. */
-async function spansOf(jobId: string): Promise<{ root: ReceivedSpan; stages: ReceivedSpan[] }> {
-  const rootOf = (spans: readonly ReceivedSpan[]) =>
+async function spansOf(jobId: string): Promise<{ root: CollectedSpan; stages: CollectedSpan[] }> {
+  const rootOf = (spans: readonly CollectedSpan[]) =>
     spans.find(({ attributes }) => attributes['faas.invocation_id'] === jobId);
   await receiver.until((spans) => {
     const root = rootOf(spans);
     return spans.some(({ name, parentSpanId }) => name === 'settle' && parentSpanId === root?.spanId);
   });
-  const root = rootOf(receiver.spans) as ReceivedSpan;
+  const root = rootOf(receiver.spans) as CollectedSpan;
   return { root, stages: receiver.spans.filter(({ parentSpanId }) => parentSpanId === root.spanId) };
 }
 
@@ -57,7 +53,7 @@ describe('a job', () => {
     expect(root).toMatchObject({ name: 'nanogrid.job', traceId: TRACE, parentSpanId: CALLER, statusCode: 0 });
     expect(root.attributes).toMatchObject({ 'faas.name': 'f', 'nanogrid.outcome': 'published' });
     expect(stages.map(({ name }) => name).sort()).toEqual([...STAGES].sort());
-    const inOrder = STAGES.map((stage) => stages.find(({ name }) => name === stage) as ReceivedSpan);
+    const inOrder = STAGES.map((stage) => stages.find(({ name }) => name === stage) as CollectedSpan);
     for (const [place, { startedAt, endedAt, traceId }] of inOrder.entries()) {
       expect(traceId).toBe(TRACE);
       expect(endedAt).toBeGreaterThanOrEqual(startedAt);
@@ -65,7 +61,7 @@ describe('a job', () => {
       if (place > 0) expect(startedAt).toBeGreaterThanOrEqual((inOrder[place - 1]?.endedAt ?? 0) - 0.01);
     }
     expect(root.startedAt).toBeLessThanOrEqual((inOrder[0]?.startedAt ?? 0) + 0.01);
-    const exec = inOrder[STAGES.indexOf('exec')] as ReceivedSpan;
+    const exec = inOrder[STAGES.indexOf('exec')] as CollectedSpan;
     expect(exec.endedAt - exec.startedAt).toBeGreaterThanOrEqual(result.durationMs);
     const own = `00-${TRACE}-${root.spanId}-01`;
     expect(result).toMatchObject({ result: own, traceparent: own });
@@ -89,7 +85,7 @@ describe('a job', () => {
 });
 
 test('what waits to be sent is sent when the worker stops; without a collector jobs run and a stop ends', async () => {
-  const own = await startOtlpReceiver();
+  const own = await startOtlpCollector();
   const stopping = await startWorker(own.endpoint);
   const { requestId } = await stopping.run({ 'main.py': MAIN }, { input: null });
   await stopping.close();

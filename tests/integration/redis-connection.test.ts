@@ -27,7 +27,7 @@ async function register(
   options: Parameters<typeof redis>[0],
   { env = {}, log = silentLogger }: { env?: Record<string, string>; log?: Logger } = {},
 ): Promise<PluginRegistry> {
-  const plugins = [redis({ commandTimeoutMs: 1_000, ...options })];
+  const plugins = [redis({ commandTimeoutMs: 5_000, ...options })];
   const { config } = await loadConfig({
     cwd: await makeFolder(),
     overrides: { dataDir: await makeFolder(), plugins },

@@ -46,7 +46,7 @@ async function startFleet(count: number) {
         workDir: join(directory, `work-${n}`),
         worker: { slots: 2 },
         runtimes: [shell],
-        plugins: [queueTwins(local), redis({ host: server.host, port: server.port, commandTimeoutMs: 1_000 })],
+        plugins: [queueTwins(local), redis({ host: server.host, port: server.port, commandTimeoutMs: 5_000 })],
       },
     });
     const worker = new Worker({ loaded, onLog });

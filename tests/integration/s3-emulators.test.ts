@@ -183,7 +183,7 @@ describe.each([
     await using proxy = await startHttpFaultProxy(emulator.endpoint);
     const { code, outputs, registry } = await openStores(proxy.endpoint, {
       partBytes: 5 * MIB,
-      requestTimeoutMs: 1_000,
+      requestTimeoutMs: 5_000,
     });
     const content = numbered(11 * MIB);
     const ref = { bucket: undefined, key: 'large' };

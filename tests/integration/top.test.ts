@@ -1,15 +1,15 @@
-/** `nanogrid top` on a real terminal, beside a real worker with metrics. */
+/** `nanogrid top` on a real terminal, beside a worker that `nanogrid start` runs. */
 
-import { execFile } from 'node:child_process';
+import { type ChildProcess, execFile, spawn } from 'node:child_process';
+import { once } from 'node:events';
+import { rm, writeFile } from 'node:fs/promises';
+import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
-import { type Logger, silentLogger } from '@nanogrid/core';
-import { llmMetering } from '@nanogrid/plugin-llm-metering';
-import { prometheus } from '@nanogrid/plugin-prometheus';
-import { python } from '@nanogrid/runtime-python';
+import { type Local, openLocal } from '@nanogrid/plugin-local';
 import { afterAll, afterEach, beforeAll, describe, expect, test } from 'vitest';
-import { type StatusServer, startStatusServer } from '../../packages/cli/src/status-server.js';
+import { makeWorkerDirectory } from '../support/services/aws-worker.js';
 import { openTerminal, type Terminal } from '../support/terminal.js';
-import { startTestWorker, type TestWorker } from '../support/test-worker.js';
+import { zip } from '../support/zip.js';
 
 const BIN = fileURLToPath(new URL('../../packages/cli/dist/bin.js', import.meta.url));
 const ENTER = '\u001b[?1049h\u001b[?25l';
@@ -22,41 +22,98 @@ const MAIN = `import json, sys
 with open(".llm_usage_stats.jsonl", "w") as file:
     json.dump({"model": json.load(sys.stdin), "prompt_eval_count": 1000, "eval_count": 500}, file)
 `;
+const CONFIG = `import { cost } from '@nanogrid/plugin-cost';
+import { llmMetering } from '@nanogrid/plugin-llm-metering';
+import { local } from '@nanogrid/plugin-local';
+import { prometheus } from '@nanogrid/plugin-prometheus';
+import { python } from '@nanogrid/runtime-python';
 
-let worker: TestWorker;
-let server: StatusServer;
+export default {
+  dataDir: 'data',
+  workDir: 'work',
+  http: { port: Number(process.env.HTTP_PORT) },
+  runtimes: [python({ preload: [] })],
+  plugins: [
+    local(),
+    llmMetering({ prices: [{ model: '*', promptPerMillion: 1_000, completionPerMillion: 2_000 }] }),
+    cost({ request: 0.5 }),
+    prometheus({ port: Number(process.env.METRICS_PORT) }),
+  ],
+};
+`;
+
+interface StartedWorker {
+  readonly http: string;
+  readonly metrics: string;
+  stop(): Promise<void>;
+}
+
+let directory: string;
+let client: Local;
+let worker: StartedWorker | undefined;
 let where: string[];
 let terminal: Terminal | undefined;
 
-beforeAll(async () => {
-  const said: { address?: string }[] = [];
-  const log: Logger = {
-    ...silentLogger,
-    info: (fields: unknown) => void said.push(fields as object),
-    child: () => log,
-  };
-  worker = await startTestWorker({
-    log,
-    runtimes: [python({ preload: [] })],
-    plugins: [
-      llmMetering({ prices: [{ model: '*', promptPerMillion: 1_000, completionPerMillion: 2_000 }] }),
-      prometheus({ port: 0 }),
-    ],
+/** `nanogrid start`; resolves when it takes jobs. A port of 0 is a free one. */
+async function startWorker(httpPort: number, metricsPort: number): Promise<StartedWorker> {
+  const child: ChildProcess = spawn(process.execPath, [BIN, 'start', '--json', '--log-level', 'info'], {
+    cwd: directory,
+    env: { ...process.env, NANOGRID_ENV: '', HTTP_PORT: String(httpPort), METRICS_PORT: String(metricsPort) },
+    stdio: ['ignore', 'pipe', 'pipe'],
   });
-  server = await startStatusServer({ host: '127.0.0.1', port: 0, worker: worker.worker });
-  const metrics = String(said.find((fields) => fields?.address?.endsWith('/metrics'))?.address);
-  where = ['--url', server.address, '--metrics', metrics];
-  const key = await worker.put({ 'main.py': MAIN });
-  for (const input of ['llama3:8b', HOSTILE_MODEL]) {
-    expect(await worker.run(undefined, { key, input })).toMatchObject({ status: 'SUCCESS' });
+  let [out, err] = ['', ''];
+  child.stdout?.setEncoding('utf8').on('data', (text: string) => {
+    out += text;
+  });
+  child.stderr?.setEncoding('utf8').on('data', (text: string) => {
+    err += text;
+  });
+  const exited = once(child, 'exit');
+  const over = exited.then(() => true);
+  while (!out.includes('\n')) {
+    const ended = await Promise.race([
+      over,
+      once(child.stdout as NonNullable<typeof child.stdout>, 'data').then(() => false),
+    ]);
+    if (ended) throw new Error(`the worker ended before it was ready:\n${err}`);
+  }
+  const { http } = JSON.parse(out) as { http: string };
+  const metrics = /"address":"(http[^"]*\/metrics)"/.exec(err)?.[1] ?? '';
+  const stop = async () => {
+    child.kill('SIGTERM');
+    await exited;
+  };
+  return { http, metrics, stop };
+}
+
+beforeAll(async () => {
+  directory = await makeWorkerDirectory();
+  await writeFile(join(directory, 'nanogrid.config.mjs'), CONFIG);
+  worker = await startWorker(0, 0);
+  where = ['--url', worker.http, '--metrics', worker.metrics];
+  client = await openLocal({ directory: join(directory, 'data') });
+  const key = 'functions/f/code.zip';
+  await client.code.put({ bucket: undefined, key }, await zip({ 'main.py': MAIN }));
+  for (const [place, input] of ['llama3:8b', HOSTILE_MODEL].entries()) {
+    const requestId = `job-${place}`;
+    await client.queue.send(JSON.stringify({ requestId, s3Key: key, runtime: 'python', input }));
+    const result = await client.results.wait(requestId, AbortSignal.timeout(100_000));
+    expect(result).toMatchObject({ status: 'SUCCESS' });
+  }
+  // A result is heard before its message is settled.
+  let processed = 0;
+  while (processed < 2) {
+    const status = (await (await fetch(new URL('/status', worker.http))).json()) as { processedJobs: number };
+    processed = status.processedJobs;
   }
 });
 
 afterEach(() => terminal?.kill());
 
 afterAll(async () => {
-  await server?.close();
-  await worker?.close();
+  await client?.close();
+  await worker?.stop();
+  await rm(directory, { recursive: true, force: true });
 });
 
 async function open(size?: { columns: number; rows: number }): Promise<Terminal> {
@@ -91,6 +148,7 @@ describe('on a terminal', () => {
     expect(page).toMatch(/^rates .*all 0\/s .*success 0\/s .*of the last /m);
     expect(page).toMatch(/^memory .* in limits of jobs {3}worker \d/m);
     expect(page).toMatch(/^llm .*4\.00 USD since the start/m);
+    expect(page).toMatch(/^cost +5\.00 since the start, 0\.00 an hour {3}on AWS Lambda \d/m);
     expect(page).toMatch(/^RUNTIME +IDLE +BOUND +BUSY/m);
     expect(page).toMatch(/^python +\d/m);
     expect(page).toMatch(/^llama3:8b +1 +1000 +500 .*2\.00 USD$/m);
@@ -142,15 +200,6 @@ describe('on a terminal', () => {
     expect(end.written).toContain(LEAVE);
     expect(end.mode).toMatch(/(?<!-)\bicanon\b.*(?<!-)\becho\b/s);
   });
-
-  test('a worker that goes and comes back is told of', async () => {
-    const { until } = await open();
-    const port = Number(new URL(server.address).port);
-    await server.close();
-    await until((text) => pages(text).at(-1)?.[0]?.startsWith('No worker answers at ') === true);
-    server = await startStatusServer({ host: '127.0.0.1', port, worker: worker.worker });
-    await until((text) => pages(text).at(-1)?.[0]?.startsWith('NanoGrid ') === true);
-  });
 });
 
 describe('without a terminal', () => {
@@ -174,7 +223,7 @@ describe('without a terminal', () => {
   });
 
   test('without metrics there are jobs and pools, and what is missing is said', async () => {
-    const { exitCode, out } = await call('--url', server.address, '--metrics', `${server.address}/nothing`, '--once');
+    const { exitCode, out } = await call('--url', String(where[1]), '--metrics', `${where[1]}/nothing`, '--once');
     expect(exitCode).toBe(0);
     expect(out).toMatch(/^jobs .* done 2$/m);
     expect(out).toContain('times, tokens and cost need prometheus()');
@@ -186,4 +235,17 @@ describe('without a terminal', () => {
     expect(gone).toMatchObject({ exitCode: 3, err: expect.stringContaining('NG_SERVER_UNAVAILABLE') });
     expect(await call('--url', 'odd')).toMatchObject({ exitCode: 2, err: expect.stringContaining('--url') });
   });
+});
+
+test('a worker that goes and comes back is told of', async () => {
+  const { until } = await open();
+  const [http, metrics] = [where[1], where[3]].map((address) => Number(new URL(String(address)).port)) as [
+    number,
+    number,
+  ];
+  await worker?.stop();
+  worker = undefined;
+  await until((text) => pages(text).at(-1)?.[0]?.startsWith('No worker answers at ') === true);
+  worker = await startWorker(http, metrics);
+  await until((text) => /^NanoGrid .* healthy /.test(pages(text).at(-1)?.[0] ?? ''));
 });

@@ -33,13 +33,13 @@ interface Known {
 const FUNCTIONS: Readonly<Record<string, Known>> = {
   tiny: { runtime: 'python', holdsMb: 6, needMb: 32, ownMb: 512 },
   small: { runtime: 'shell', holdsMb: 14, needMb: 32, ownMb: 512 },
-  half: { runtime: 'python', holdsMb: 48, needMb: 64, ownMb: 512 },
-  perl: { runtime: 'shell', holdsMb: 50, needMb: 64, ownMb: 256 },
-  middle: { runtime: 'python', holdsMb: 88, needMb: 128, ownMb: 512 },
-  other: { runtime: 'shell', holdsMb: 92, needMb: 128, ownMb: 512 },
+  half: { runtime: 'python', holdsMb: 56, needMb: 64, ownMb: 512 },
+  perl: { runtime: 'shell', holdsMb: 57, needMb: 64, ownMb: 256 },
+  middle: { runtime: 'python', holdsMb: 92, needMb: 128, ownMb: 512 },
+  other: { runtime: 'shell', holdsMb: 95, needMb: 128, ownMb: 512 },
   broad: { runtime: 'python', holdsMb: 110, needMb: 128, ownMb: 512 },
   near: { runtime: 'python', holdsMb: 118, needMb: 128, ownMb: 128 },
-  large: { runtime: 'python', holdsMb: 150, needMb: 256, ownMb: 512 },
+  large: { runtime: 'python', holdsMb: 165, needMb: 256, ownMb: 512 },
   largest: { runtime: 'python', holdsMb: 185, needMb: 256, ownMb: 512 },
 };
 const NAMES = Object.keys(FUNCTIONS);

@@ -108,7 +108,8 @@ export async function suffer(
   await plane.results.all(ids, 60_000 + downMs);
   let stillFailing = await health(worker);
   let notFree = await taken(worker);
-  for (const end = performance.now() + 20_000; performance.now() < end; ) {
+  // A failure that nothing disproves is told for a minute.
+  for (const end = performance.now() + 90_000; performance.now() < end; ) {
     if (Object.keys(stillFailing).length === 0 && notFree === 0) break;
     await sleep(100);
     [stillFailing, notFree] = [await health(worker), await taken(worker)];

@@ -47,7 +47,7 @@ const refused = sends.flatMap((end) => (end.status === 'rejected' ? [String(end.
 await until(async () => (await worker.worker.health()).status === 'unhealthy');
 const { failing } = await worker.worker.health();
 // The job has ended, and its result has nowhere to go.
-await until(async () => (await worker.worker.status()).pool.runtimes.shell?.busy === 0);
+await until(async () => ((await worker.worker.status()).pool.runtimes.shell?.busy ?? 0) === 0);
 const state = (await client.results.get(id))?.state;
 
 await freeDisk(folder);

@@ -1,6 +1,7 @@
 /* A job with a crowd of processes shares its container's processor time with us: with a hundred that never rest it is some
  * hundred milliseconds until it is our turn, and its deadline is long over. Such a job comes last in its container: its
- * processes get the lowest priority. That changes nothing between containers. Owns when the running job was looked at. */
+ * processes get the lowest priority. That changes nothing between containers, so the worker is told, which can make the
+ * container come last. Owns when the running job was looked at. */
 #include <sys/resource.h>
 
 #include "supervisor.h"
@@ -37,6 +38,7 @@ int64_t crowd_look(void) {
   uint64_t now = now_us();
   if (now >= crowd.next_us) {
     if (meter_processes() > CROWD) {
+      if (!crowd.times) host_frame(FRAME_CROWD, "", 0);
       slow_job();
       crowd.times++;
     }

@@ -196,7 +196,7 @@ void job_kill(void) {
 
 int64_t job_wait_us(void) {
   if (!job.running || job.over || job.pending) return -1;
-  int64_t sample = meter_sample(), look = crowd_look();
+  int64_t sample = meter_sample(), look = job.terminating ? INT64_MAX : crowd_look();
   uint64_t now = now_us();
   int64_t left = job.deadline_us > now ? (int64_t)(job.deadline_us - now) : 0;
   if (look < sample) sample = look;

@@ -49,7 +49,8 @@ enum {
   FRAME_SKIPPED = 0x89,   /* fields PATH, MESSAGE, OVER_LIMIT: an output that is not sent */
   FRAME_DONE = 0x8a,      /* the job is over and no process of it is left */
   FRAME_LOG = 0x8b,       /* text for the worker's log */
-  FRAME_FATAL = 0x8c      /* field MESSAGE: the supervisor ends */
+  FRAME_FATAL = 0x8c,     /* field MESSAGE: the supervisor ends */
+  FRAME_CROWD = 0x8d      /* the running job has a crowd of processes; at most once for each job */
 };
 
 /* A field: tag (1 byte), length (4 bytes, little-endian), value. Numbers are 8 bytes, little-endian. */

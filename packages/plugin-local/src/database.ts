@@ -40,6 +40,9 @@ const ALONG_MS = 2;
 /** How long a unit of work is tried again while other processes write, in milliseconds. */
 const BUSY_LIMIT_MS = 15_000;
 
+/** What SQLite says of a disk that is full, broken or read-only. */
+const DISK_FAULTS = ['SQLITE_FULL', 'SQLITE_IOERR', 'SQLITE_READONLY', 'SQLITE_CANTOPEN'];
+
 /** A unit of work that waits for the transaction it shares with others. */
 interface PendingWrite {
   readonly code: ErrorCode;
@@ -102,6 +105,8 @@ export class LocalDatabase {
   #connection: Database.Database | undefined;
   #state: 'new' | 'open' | 'closed' = 'new';
   #inTransaction = false;
+  /** The disk took no write the last time. */
+  #refused = false;
   #pending: PendingWrite[] = [];
   /** Whether what is pending is written in this turn of the event loop already. */
   #soon = false;
@@ -154,6 +159,7 @@ export class LocalDatabase {
         return work();
       } catch (error) {
         const busy = isSqlite(error, 'SQLITE_BUSY');
+        if (DISK_FAULTS.some((fault) => isSqlite(error, fault))) this.#refused = true;
         if (!busy || this.#clock.uptimeMs() - startedAt > BUSY_LIMIT_MS) throw describe(error, code, what, busy);
       }
       await sleep(1 + Math.random() * 8);
@@ -216,6 +222,7 @@ export class LocalDatabase {
     try {
       const value = work();
       connection.exec('COMMIT');
+      this.#refused = false;
       return value;
     } catch (error) {
       // A full disk makes SQLite roll back by itself; the first error is the one that says so.
@@ -224,6 +231,17 @@ export class LocalDatabase {
     } finally {
       this.#inTransaction = false;
     }
+  }
+
+  /** Throws `NG_QUEUE_FAILED` where the file cannot be read, or took no write the last time and takes none now. */
+  async check(): Promise<void> {
+    await this.attempt('NG_QUEUE_FAILED', 'read the local database', () => this.sql('SELECT 1').get());
+    if (!this.#refused) return;
+    await this.attempt('NG_QUEUE_FAILED', 'write to the local database', () =>
+      this.sql("INSERT INTO facts VALUES ('check', ?) ON CONFLICT (name) DO UPDATE SET value = excluded.value").run(
+        String(this.#clock.wallMs()),
+      ),
+    );
   }
 
   /** Writes what waits. Idempotent. Later calls of `attempt` and `write` throw. */

@@ -25,6 +25,7 @@ WORK_DIR = "/function"
 MAX_ANSWER_BYTES = 32 << 20
 MAX_LINE_BYTES = 1 << 20
 MAX_ERROR_BYTES = 64 << 10
+MAX_SECONDS = 1_000_000  # sockets take no infinite time; it is far beyond every job
 MAX_COUNT = 2**53 - 1  # what every reader of JSON takes as it is
 
 
@@ -345,7 +346,7 @@ class _Timed:
     """Seconds from now, for all that is done on one connection."""
 
     def __init__(self, timeout):
-        self.end = time.monotonic() + timeout
+        self.end = time.monotonic() + min(timeout, MAX_SECONDS)
 
     def left(self):
         left = self.end - time.monotonic()

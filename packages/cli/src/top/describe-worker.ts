@@ -29,6 +29,7 @@ export function describeWorker(snapshot: Snapshot, figures: WorkerFigures, addre
     ...memoryLines(snapshot, figures).map((text) => line(text)),
     ...queueLines(snapshot).map((text) => line(text)),
     ...cacheLines(snapshot).map((text) => line(text)),
+    ...tokenLines(figures).map((text) => line(text)),
     ...costLines(figures).map((text) => line(text)),
     ...table(RUNTIME_HEADER, figures.runtimes.map(runtimeRow)),
     ...table(MODEL_HEADER, figures.models.map(modelRow)),
@@ -94,7 +95,7 @@ function cacheLines({ status: { codeCache, artifactCache } }: Snapshot): string[
   return caches.length === 0 ? [] : [`caches    ${caches.join('   ')}`];
 }
 
-function costLines({ models, costPerHour, window }: WorkerFigures): string[] {
+function tokenLines({ models, costPerHour, window }: WorkerFigures): string[] {
   if (models.length === 0) return [];
   const totals = new Map<string, number>();
   for (const { cost } of models) {
@@ -106,6 +107,13 @@ function costLines({ models, costPerHour, window }: WorkerFigures): string[] {
     ([currency, total]) => `${money(total)} ${currency} since the start${hourly(currency)}`,
   );
   return [`llm       ${[`${amount(tokens)} tokens/s`, ...costs].join('   ')}`];
+}
+
+function costLines({ jobCost, window }: WorkerFigures): string[] {
+  if (jobCost === undefined) return [];
+  const { total, perHour, lambda } = jobCost;
+  const hourly = window.sinceStart ? '' : `, ${money(perHour)} an hour`;
+  return [`cost      ${money(total)} since the start${hourly}   on AWS Lambda ${money(lambda)}`];
 }
 
 const RUNTIME_HEADER = ['RUNTIME', 'IDLE', 'BOUND', 'BUSY', 'OTHER', 'JOBS', 'FAILED', 'P50', 'P95', 'MEMORY P95'];

@@ -38,6 +38,8 @@ export interface WorkerFigures {
   readonly models: readonly ModelFigures[];
   /** Money for an hour like the window, by currency. */
   readonly costPerHour: Readonly<Record<string, number>>;
+  /** By the prices of cost(), in its currency; undefined where it is not in use. */
+  readonly jobCost: { readonly total: number; readonly perHour: number; readonly lambda: number } | undefined;
   /** Resident memory of the worker's process. */
   readonly processBytes: number | undefined;
 }
@@ -69,8 +71,23 @@ export function summariseWorker(now: Snapshot, before: Snapshot | undefined): Wo
     })),
     models: models.map((name) => modelFigures(change, name, currencies, perSecond)),
     costPerHour: Object.fromEntries(costPerHour),
+    jobCost: jobCost(status, before?.status, perSecond),
     processBytes: samples?.find(({ name }) => name === 'process_resident_memory_bytes')?.value,
   };
+}
+
+/** Figures of plugin-cost, which `/status` has, too. */
+function jobCost(
+  now: Snapshot['status'],
+  before: Snapshot['status'] | undefined,
+  perSecond: (count: number) => number,
+): WorkerFigures['jobCost'] {
+  const figure = (status: Snapshot['status'] | undefined, name: string) =>
+    status?.metrics?.find((metric) => metric.name === name)?.value;
+  const total = figure(now, 'cost_money_total');
+  if (total === undefined) return undefined;
+  const perHour = 3_600 * perSecond(total - (figure(before, 'cost_money_total') ?? 0));
+  return { total, perHour, lambda: figure(now, 'cost_lambda_money_total') ?? 0 };
 }
 
 function runtimeFigures(change: Changes, runtime: string, perSecond: (count: number) => number) {

@@ -55,6 +55,7 @@ export class Callbacks {
   readonly #working = new Map<string, string>();
   readonly #tries = new Set<Promise<void>>();
   #timer: NodeJS.Timeout | undefined;
+  #looking: Promise<void> | undefined;
   #blind = false;
 
   constructor(options: CallbacksOptions) {
@@ -97,16 +98,23 @@ export class Callbacks {
   }
 
   start(): void {
-    if (this.enabled) this.#timer = setTimeout(() => void this.#look(), LOOK_MS);
+    if (this.enabled) this.#lookSoon();
   }
 
   /** Lets tries under way end for a moment; what is left is another controller's. */
   async stop(): Promise<void> {
     this.#stopping.abort();
     clearTimeout(this.#timer);
+    await this.#looking;
     const late = setTimeout(() => this.#stopped.abort(), STOP_MS);
     while (this.#tries.size > 0) await Promise.all(this.#tries);
     clearTimeout(late);
+  }
+
+  #lookSoon(): void {
+    this.#timer = setTimeout(() => {
+      this.#looking = this.#look();
+    }, LOOK_MS);
   }
 
   async #watch(jobId: string): Promise<void> {
@@ -127,17 +135,21 @@ export class Callbacks {
     try {
       const free = MOST_TRIES - this.#working.size;
       const due = free > 0 ? await sharedState.takeDue(CALLBACKS, free, this.#leaseMs) : [];
-      for (const jobId of due) this.#take(jobId);
+      for (const jobId of due) {
+        if (this.#stopping.signal.aborted) await sharedState.schedule(CALLBACKS, jobId, 0);
+        else this.#take(jobId);
+      }
       this.#blind = false;
     } catch (error) {
       if (!this.#blind) log.warn({ err: error }, 'callbacks wait: what is to be delivered cannot be asked');
       this.#blind = true;
     }
-    if (!this.#stopping.signal.aborted) this.#timer = setTimeout(() => void this.#look(), LOOK_MS);
+    if (!this.#stopping.signal.aborted) this.#lookSoon();
   }
 
   #take(jobId: string): void {
-    if (this.#working.has(jobId)) return;
+    // Whoever stops leaves it to the list.
+    if (this.#working.has(jobId) || this.#stopping.signal.aborted) return;
     this.#working.set(jobId, '');
     const work = this.#deliver(jobId)
       // The lease lapses; then it is taken again, here or elsewhere.

@@ -36,6 +36,7 @@ export const Frame = {
   DONE: 0x8a,
   LOG: 0x8b,
   FATAL: 0x8c,
+  CROWD: 0x8d,
 } as const;
 
 export const Field = {

@@ -70,6 +70,7 @@ export interface SupervisorStream {
 export class SupervisorSession {
   readonly #stream: SupervisorStream;
   readonly #onLog: (text: string) => void;
+  readonly #onCrowd: () => void;
   readonly #parser = new FrameParser(ANSWER_MAX_BYTES);
   #waiter: Waiter | undefined;
   #running: Running | undefined;
@@ -100,9 +101,11 @@ export class SupervisorSession {
   /** Frames that came before anyone waited for them: HELLO, or READY after a job. */
   readonly #early: [type: number, payload: Buffer][] = [];
 
-  constructor(stream: SupervisorStream, onLog: (text: string) => void) {
+  /** `onCrowd`: the running job has a crowd of processes. */
+  constructor(stream: SupervisorStream, onLog: (text: string) => void, onCrowd: () => void = () => {}) {
     this.#stream = stream;
     this.#onLog = onLog;
+    this.#onCrowd = onCrowd;
   }
 
   /** Why the session is over; undefined while it is not. */
@@ -316,6 +319,9 @@ export class SupervisorSession {
         return;
       case Frame.FATAL:
         this.#fatal(payload);
+        return;
+      case Frame.CROWD:
+        this.#onCrowd();
         return;
       case Frame.HELLO:
       case Frame.READY:

@@ -72,6 +72,21 @@ describe('one worker', () => {
     expect([await main(old), await main(now)]).toEqual(['one', 'two']);
   });
 
+  test('takes a version that was asked for a moment before, and asks again where that is a while ago', async () => {
+    const cache = await open();
+    store.put('f', zipOf('one'), 'v1');
+    const look = cache.look(request('f').ref, never);
+    store.put('f', zipOf('two'), 'v2');
+    expect(await main(await cache.acquire(request('f'), never, look))).toBe('two');
+    expect(store.heads).toBe(1);
+    const stale = { askedAt: performance.now() - 1_001, version: look.version };
+    expect(await main(await cache.acquire(request('f'), never, stale))).toBe('two');
+    expect(store.heads).toBe(2);
+    const missing = cache.look(request('absent').ref, never);
+    await expect(cache.acquire(request('absent'), never, missing)).rejects.toMatchObject({ code: 'NG_CODE_NOT_FOUND' });
+    expect(store.heads).toBe(3);
+  });
+
   test('notes the version that really came when it changed after the question', async () => {
     const cache = await open();
     store.put('f', zipOf('one'), 'v1');

@@ -118,9 +118,12 @@ export class CodeCache {
   /** Name of one version of one object, laid out as one runtime wants it, and checked as this worker does. */
   #originOf(request: CodeRequest, version: string): string {
     const { bucket, key } = request.ref;
-    const extensions = this.#layouts.get(request.runtime) ?? JSON.stringify([sourceExtensions(request), this.#limits]);
-    this.#layouts.set(request.runtime, extensions);
-    return `${JSON.stringify([bucket ?? null, key, version, sourceName(request)]).slice(0, -1)},${extensions.slice(1)}`;
+    let layout = this.#layouts.get(request.runtime);
+    if (layout === undefined) {
+      layout = JSON.stringify([sourceExtensions(request), this.#limits]);
+      this.#layouts.set(request.runtime, layout);
+    }
+    return `${layout} ${JSON.stringify([bucket ?? null, key, version, sourceName(request)])}`;
   }
 
   #source() {

@@ -92,12 +92,13 @@ function recording(options: GuardOptions): Guard {
 
 /** Copies the result and what it holds one level down; `result`, the user's own value, may be large and is shared. */
 function copyResult(result: JobResult): JobResult {
-  const entries = Object.entries(result).map(([key, value]) => {
-    if (key === 'result') return [key, value];
-    if (Array.isArray(value)) return [key, [...value]];
-    return [key, isPlainObject(value) ? { ...value } : value];
-  });
-  return Object.fromEntries(entries) as JobResult;
+  const copy: Record<string, unknown> = { ...result };
+  for (const [key, value] of Object.entries(copy)) {
+    if (typeof value !== 'object' || key === 'result') continue;
+    if (Array.isArray(value)) copy[key] = [...value];
+    else if (isPlainObject(value)) copy[key] = { ...value };
+  }
+  return copy as unknown as JobResult;
 }
 
 function resultFault(value: unknown, before: JobResult): string | undefined {

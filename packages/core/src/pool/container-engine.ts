@@ -65,6 +65,11 @@ export interface EngineContainer {
   setLimits(limits: Partial<EngineLimits>): Promise<void>;
   /** Lets it use every processor, at once; false where that cannot be done without asking the engine, which takes its time. */
   unthrottle(): boolean;
+  /**
+   * Lets every other container's processes go before its own, or takes that back, at once; false where the host's files
+   * cannot be written, and everything stays as it is.
+   */
+  comeLast(isLast: boolean): boolean;
   /** Whether the kernel found no memory in the container; also of one that is gone. */
   ranOutOfMemory(): Promise<boolean>;
   /** Ends and removes the container; resolves when the engine has forgotten it. May be called twice. */

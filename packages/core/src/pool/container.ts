@@ -81,6 +81,8 @@ export class Container {
   #session: SupervisorSession | undefined;
   #limits: EngineLimits = { memoryBytes: 0, cpus: 0, pids: 0 };
   #stderr = '';
+  /** Whether its processes are let go after other containers'. */
+  #isLast = false;
   #removal: Promise<void> | undefined;
   #cleaned: Promise<void> = Promise.resolve();
 
@@ -107,8 +109,10 @@ export class Container {
       this.#creating = engine.start(spec);
       const engineContainer = await this.#creating;
       if (this.#state !== 'creating') throw new NanoGridError('NG_CONTAINER_FAILED', 'the worker is stopping');
-      const session = new SupervisorSession(engineContainer, (text) =>
-        this.#log.debug({ text: text.slice(0, 2000) }, 'supervisor'),
+      const session = new SupervisorSession(
+        engineContainer,
+        (text) => this.#log.debug({ text: text.slice(0, 2000) }, 'supervisor'),
+        () => this.#comeLast(engineContainer, true),
       );
       this.#session = session;
       engineContainer.listen({
@@ -264,6 +268,7 @@ export class Container {
       void this.retire('it was made for one job');
     } else {
       this.cleaning = true;
+      if (engineContainer) this.#comeLast(engineContainer, false);
       const { hygieneUs, collectMs } = report;
       this.#cleaned = session.ready().then((cleanUpUs) => {
         this.#log.debug({ hygieneUs, collectUs: collectMs * 1000, cleanUpUs }, 'cleaned up after a job');
@@ -305,6 +310,14 @@ export class Container {
       this.#log.warn({ err: error }, 'container could not be removed; the next start sweeps it');
     }
     this.#become('removed');
+  }
+
+  /** A crowd of processes costs the kernel time that no limit of processors bounds; others should not wait for that. */
+  #comeLast(engineContainer: EngineContainer, isLast: boolean): void {
+    if (this.#isLast === isLast) return;
+    this.#isLast = isLast;
+    const done = engineContainer.comeLast(isLast);
+    if (isLast) this.#log.debug({ done }, 'a crowd of processes: the container comes last');
   }
 
   #lost(failure: NanoGridError | undefined): void {

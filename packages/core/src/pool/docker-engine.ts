@@ -266,6 +266,10 @@ class DockerContainer implements EngineContainer {
     return setHostLimits(this.hostPid, this.id, { cpus: Number.POSITIVE_INFINITY });
   }
 
+  comeLast(isLast: boolean): boolean {
+    return setHostLimits(this.hostPid, this.id, { isLast });
+  }
+
   async ranOutOfMemory(): Promise<boolean> {
     return withDeadline(ANSWER_TIMEOUT_MS, async () => {
       // The engine keeps its last events, also of a container that is gone. Its own clock says what is past.

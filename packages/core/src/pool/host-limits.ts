@@ -7,9 +7,12 @@ import { controllerGroup, type MemoryGroup } from './memory-group.js';
 /** The kernel's usual period of a processor quota, in microseconds. */
 const PERIOD_US = 100_000;
 
+/** `isLast`: with a small weight among containers, or with the usual one. */
+type HostLimits = Partial<EngineLimits> & { readonly isLast?: boolean };
+
 /** Sets those that are given, an infinite number of processors too; false where this process cannot. */
-export function setHostLimits(hostPid: number, containerId: string, limits: Partial<EngineLimits>): boolean {
-  const { memoryBytes, cpus, pids } = limits;
+export function setHostLimits(hostPid: number, containerId: string, limits: HostLimits): boolean {
+  const { memoryBytes, cpus, pids, isLast } = limits;
   const group = (controller: 'memory' | 'cpu' | 'pids') => {
     const found = controllerGroup(hostPid, containerId, controller);
     if (found === undefined) throw new Error('out of sight');
@@ -19,6 +22,7 @@ export function setHostLimits(hostPid: number, containerId: string, limits: Part
     if (memoryBytes !== undefined) setMemory(group('memory'), memoryBytes);
     if (cpus !== undefined) setCpus(group('cpu'), cpus);
     if (pids !== undefined) write(group('pids'), 'pids.max', pids);
+    if (isLast !== undefined) setWeight(group('cpu'), isLast);
     return true;
   } catch {
     return false;
@@ -49,6 +53,12 @@ function setCpus(group: MemoryGroup, cpus: number): void {
     write(group, 'cpu.cfs_period_us', PERIOD_US);
     write(group, 'cpu.cfs_quota_us', isBound ? quotaUs : -1);
   }
+}
+
+/** The kernel's own weights; and an eighth, which others hardly notice and which still lets the supervisor end a job in time. */
+function setWeight(group: MemoryGroup, isLast: boolean): void {
+  if (group.version === 2) write(group, 'cpu.weight', isLast ? 12 : 100);
+  else write(group, 'cpu.shares', isLast ? 128 : 1024);
 }
 
 function read(group: MemoryGroup, file: string): string {

@@ -12,10 +12,15 @@ afterEach(() => {
 /** A job of a second, with a grace of 200 ms, and what was done to its container. */
 function begin(cpus: number, canUnthrottle = true) {
   const calls: string[] = [];
+  const lasts: boolean[] = [];
   const container = {
     setLimits: async (limits: object) => {
       calls.push(JSON.stringify(limits));
       throw new Error('it is gone');
+    },
+    comeLast: (isLast: boolean) => {
+      lasts.push(isLast);
+      return true;
     },
     unthrottle: () => {
       calls.push('unthrottle');
@@ -24,7 +29,7 @@ function begin(cpus: number, canUnthrottle = true) {
   } as unknown as EngineContainer;
   const abort = new AbortController();
   const lift = new ThrottleLift(container, cpus, { timeoutMs: 1_000, graceMs: 200, signal: abort.signal });
-  return { lift, calls, abort };
+  return { lift, calls, lasts, abort };
 }
 
 test('a part of a processor becomes a whole one at the deadline, and all there are after the grace', async () => {
@@ -36,6 +41,15 @@ test('a part of a processor becomes a whole one at the deadline, and all there a
   await vi.advanceTimersByTimeAsync(200);
   expect(calls).toEqual(['{"cpus":1}', 'unthrottle']);
   expect(lift.end()).toBe(true);
+});
+
+test('a container that came last does not from the deadline on, so that its job can be ended', async () => {
+  const { lift, lasts } = begin(1);
+  await vi.advanceTimersByTimeAsync(999);
+  expect(lasts).toEqual([]);
+  await vi.advanceTimersByTimeAsync(1);
+  expect(lasts).toEqual([false]);
+  lift.end();
 });
 
 test('a whole processor is enough until the grace is over', async () => {

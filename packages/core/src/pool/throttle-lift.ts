@@ -35,6 +35,8 @@ export class ThrottleLift {
   #lift(): void {
     this.#end.signal.removeEventListener('abort', this.#atDeadline);
     clearTimeout(this.#timer);
+    // A crowd that has to die is not held back any more: the supervisor is in the same container.
+    this.#container.comeLast(false);
     this.#timer = setTimeout(() => {
       this.#done = this.#container.unthrottle() || this.#done;
     }, this.#end.graceMs);

@@ -49,6 +49,13 @@ test('keeps results until they are removed, oldest first, also over a restart', 
   expect(second.entries).toBe(2);
 });
 
+test('several may be opened at the same moment', async () => {
+  const directory = await makeFolder();
+  const outboxes = await Promise.all(Array.from({ length: 8 }, () => open({ directory, wallMs: () => 1_000 })));
+  expect(outboxes.map(({ entries }) => entries)).toEqual(outboxes.map(() => 0));
+  expect(await readdir(directory)).toEqual(['unreadable']);
+});
+
 test('holds one result of a job', async () => {
   const outbox = await open();
   expect(await outbox.add(makeEntry('a'))).toBe(true);

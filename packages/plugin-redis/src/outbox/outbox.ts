@@ -5,6 +5,7 @@
  * somebody else has left there for a time: once per id makes it harmless that two publish the same one.
  */
 
+import { randomUUID } from 'node:crypto';
 import { mkdir, readdir, readFile, rename, rm, stat } from 'node:fs/promises';
 import { join } from 'node:path';
 import { isGone, type Logger, NanoGridError, type WorkerIdentity, workerIdentity } from '@nanogrid/core';
@@ -84,7 +85,8 @@ export class Outbox {
       await syncDirectory(directory);
       await this.#tidy();
       await this.list();
-      const probe = entryName(this.#wallMs(), 0, this.#owner, 'probe');
+      // Others of this process may try the folder at the same moment.
+      const probe = entryName(this.#wallMs(), 0, this.#owner, `probe-${randomUUID()}`);
       await writeEntry(directory, `${UNFINISHED}${probe}`, Buffer.alloc(0));
       await rm(join(directory, `${UNFINISHED}${probe}`), { force: true });
     } catch (error) {

@@ -13,6 +13,8 @@ const MAX_ANSWER_BYTES = 32 << 20;
 const MAX_LINE_BYTES = 1 << 20;
 const MAX_ERROR_BYTES = 64 << 10;
 const LINE_FEED = 0x0a;
+/** Timers take no more; it is far beyond every job. */
+const LONGEST_TIMER_MS = 2 ** 31 - 1;
 const COUNTS = { ollama: ['prompt_eval_count', 'eval_count'], openai: ['prompt_tokens', 'completion_tokens'] };
 
 class AiError extends Error {
@@ -91,7 +93,7 @@ class Ending {
     this.#signal = signal;
     const late = () =>
       this.#end(new AiError('timeout', `the AI endpoint's answer was not whole within ${timeoutMs} ms`));
-    this.#timer = setTimeout(late, timeoutMs);
+    this.#timer = setTimeout(late, Math.min(timeoutMs, LONGEST_TIMER_MS));
     if (signal?.aborted) this.#abort();
     else signal?.addEventListener('abort', this.#abort, { once: true });
   }

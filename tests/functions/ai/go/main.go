@@ -20,6 +20,7 @@ type call struct {
 	Extra                      map[string]any
 	Stream                     bool
 	TimeoutMs, LeaveAfter      int
+	CancelAfterMs              int
 }
 
 type order struct {
@@ -47,7 +48,11 @@ func (c call) make() map[string]any {
 	if c.Path != nil {
 		request.Endpoint = os.Getenv("AI_ENDPOINT") + *c.Path
 	}
-	ctx := context.Background()
+	ctx, cancel := context.WithCancel(context.Background())
+	defer cancel()
+	if c.CancelAfterMs > 0 {
+		time.AfterFunc(time.Duration(c.CancelAfterMs)*time.Millisecond, cancel)
+	}
 	var answer *ai.Answer
 	var err error
 	pieces := 0

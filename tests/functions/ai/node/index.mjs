@@ -3,11 +3,12 @@
 import { readFileSync } from 'node:fs';
 import { AiError, chat, generate } from 'nanogrid-ai';
 
-async function call({ path, leaveAfter, ...options }) {
+async function call({ path, leaveAfter, cancelAfterMs, ...options }) {
   const endpoint = path === undefined ? undefined : process.env.AI_ENDPOINT + path;
+  const signal = cancelAfterMs === undefined ? undefined : AbortSignal.timeout(cancelAfterMs);
   let pieces = 0;
   try {
-    let answer = await (options.messages ? chat : generate)({ ...options, endpoint });
+    let answer = await (options.messages ? chat : generate)({ ...options, endpoint, signal });
     if (options.stream) {
       const stream = answer;
       for await (const _ of stream) if (++pieces === leaveAfter) return { pieces };
