@@ -3,6 +3,8 @@
 import type { Advice } from './advise.js';
 
 const MIB = 2 ** 20;
+/** One for all: making it takes longer than everything else of a tip. */
+const COUNTS = new Intl.NumberFormat('en');
 
 /** Languages that tips are written in. */
 export const LOCALES = ['en', 'ko'] as const;
@@ -80,7 +82,7 @@ export function writeTip(advice: Advice, locale: Locale, applies: Applies): stri
       : words.perMonth(money(savingPerMonth, currency));
   const then = size(recommendedMemoryMb);
   const peak = size(maxPeakBytes / MIB);
-  return words[applies.lowers ? 'lowered' : 'lower'](now, then, peak, samples.toLocaleString('en'), saved);
+  return words[applies.lowers ? 'lowered' : 'lower'](now, then, peak, COUNTS.format(samples), saved);
 }
 
 function size(mib: number): string {

@@ -105,6 +105,15 @@ describe('jobs', () => {
     expect(sampleValue(await scrape(), 'worker_jobs_processed_total', { model: 'more' })).toBe(1);
   });
 
+  test('with times that are none break nothing', async () => {
+    const { hooks, scrape } = await start();
+    await hooks.onResult.promise({ ...success, durationMs: NaN }, job);
+    await hooks.onResult.promise(success, job);
+    expect(sampleValue(await scrape(), 'worker_jobs_processed_total', { status: 'success', runtime: 'python' })).toBe(
+      2,
+    );
+  });
+
   test('with counts that are none break nothing', async () => {
     const { hooks, scrape } = await start();
     const odd = { promptTokens: -1, completionTokens: NaN, totalTokens: Infinity, calls: 2 };

@@ -1,6 +1,6 @@
 /** The plugin `prometheus`: the worker's metrics on a port of their own. Owns the metrics of one worker. */
 
-import { definePlugin } from '@nanogrid/core';
+import { definePlugin, type Job, type JobResult } from '@nanogrid/core';
 import { collectDefaultMetrics } from 'prom-client';
 import { JobMetrics } from './job-metrics.js';
 import { type MetricsServer, startMetricsServer } from './metrics-server.js';
@@ -58,7 +58,15 @@ export const prometheus = definePlugin({
     );
     let server: MetricsServer | undefined;
 
-    host.hooks.onResult.tap('count', (result, job) => jobs.count(result, job));
+    // The sinks go first: whoever waits for the result does not wait for its being counted.
+    const count = (result: Readonly<JobResult>, job: Job) => {
+      try {
+        jobs.count(result, job);
+      } catch (error) {
+        host.log.warn({ err: error, jobId: job.id }, 'a result could not be counted');
+      }
+    };
+    host.hooks.onResult.tap('count', (result, job) => void setImmediate(count, result, job));
     host.onStageEnd((end) => jobs.countStage(end));
     host.lifecycle({
       async start() {

@@ -49,7 +49,9 @@ async function deliver(tap: RegisteredTap, args: readonly unknown[], options: Si
   const plugin = pluginOf(tap);
   for (let failures = 1; ; failures += 1) {
     try {
-      await withDeadline(sinkTimeoutMs ?? 30_000, () => callTap(tap, args));
+      // One that returns no promise is through when it returns: it needs no timer.
+      const told: unknown = tap.type === 'sync' ? tap.fn(...args) : callTap(tap, args);
+      if (told instanceof Promise) await withDeadline(sinkTimeoutMs ?? 30_000, () => told);
       return;
     } catch (error) {
       onTapFailure?.({ plugin, hook: HOOK, error });
