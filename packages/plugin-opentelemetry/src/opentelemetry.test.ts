@@ -229,8 +229,12 @@ describe('a collector that', () => {
   test('refuses is told of once, and again when it takes spans', async () => {
     const lab = await start({ maxQueuedSpans: 16 });
     receiver.behave('refuse');
-    await run(lab, 10);
-    while (lab.figure('failing') !== 1) await new Promise(setImmediate);
+    for (let failed = 0, times = 0; times < 2; times++) {
+      await run(lab, 10);
+      while ((lab.figure('spans_failed_total') ?? 0) <= failed) await new Promise(setImmediate);
+      failed = lab.figure('spans_failed_total') ?? 0;
+    }
+    expect(lab.figure('failing')).toBe(1);
     expect(lab.warnings).toHaveLength(1);
     receiver.behave('take');
     while (lab.figure('failing') !== 0) {
@@ -238,7 +242,7 @@ describe('a collector that', () => {
       await new Promise(setImmediate);
     }
     expect(lab.warnings).toHaveLength(1);
-    expect(lab.figure('spans_failed_total')).toBeGreaterThan(0);
+    await lab.stop();
     expect(lab.figure('spans_sent_total')).toBe(receiver.spans.length);
   });
 
