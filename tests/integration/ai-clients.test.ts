@@ -1,12 +1,13 @@
 /** The AI clients of the images against a recording LLM server: the tokens of every call, exactly, and what odd answers do. On real containers. */
 
 import { readFile } from 'node:fs/promises';
+import { createDockerClient, ImageStore } from '@nanogrid/core';
 import { llmMetering } from '@nanogrid/plugin-llm-metering';
 import { cpp } from '@nanogrid/runtime-cpp';
 import { go } from '@nanogrid/runtime-go';
 import { node } from '@nanogrid/runtime-node';
 import { python } from '@nanogrid/runtime-python';
-import { afterAll, beforeAll, beforeEach, describe, expect, test } from 'vitest';
+import { afterAll, beforeAll, beforeEach, describe, expect, test, vi } from 'vitest';
 import { blocksOf } from '../support/documented.js';
 import {
   PIECES,
@@ -50,15 +51,29 @@ type Language = keyof typeof FILES;
 const LANGUAGES = Object.keys(FILES) as Language[];
 const OPENAI = { path: '/v1' };
 const WHOLE = PIECES.join('');
+// Bounds for what hangs: a busy machine is slow, and the first job of a function may have to be built.
+const JOB_MS = 200_000;
+const BUILD_MS = 120_000;
+vi.setConfig({ testTimeout: JOB_MS + 2 * BUILD_MS });
+
+const RUNTIMES = [
+  python({ poolSize: 0 }),
+  node({ poolSize: 0 }),
+  go({ poolSize: 0 }),
+  cpp({ poolSize: 0, flags: ['-O0'] }),
+];
 
 let service: RecordingLlmServer;
 let worker: TestWorker;
 const keys = {} as Record<Language, string>;
 
 beforeAll(async () => {
+  // So that no job waits for its image, which takes minutes where it has to be made.
+  const images = new ImageStore(createDockerClient(undefined));
+  for (const runtime of RUNTIMES) await images.ensure(runtime);
   service = await startRecordingLlmServer();
   worker = await startTestWorker({
-    runtimes: [python({ poolSize: 0 }), node({ poolSize: 0 }), go({ poolSize: 0 }), cpp({ poolSize: 0 })],
+    runtimes: RUNTIMES,
     plugins: [llmMetering()],
     settings: {
       aiEndpoint: service.address,
@@ -71,7 +86,7 @@ beforeAll(async () => {
     const code = await readFile(new URL(`../functions/ai/${language}/${file}`, import.meta.url));
     keys[language] = await worker.put({ [file]: code });
   }
-});
+}, 1_200_000);
 
 afterAll(async () => {
   await worker?.close();
@@ -82,8 +97,9 @@ beforeEach(() => service.reset());
 
 /** Runs the calls in one job. */
 async function run(language: Language, calls: readonly Call[], order: object = {}, functionId = 'asking') {
-  const job = { key: keys[language], runtime: language, functionId, memoryMb: 256, timeoutMs: 100_000 };
-  const result = await worker.run(undefined, { ...job, input: { calls, ...order } });
+  const job = { key: keys[language], runtime: language, functionId, memoryMb: 256, timeoutMs: JOB_MS };
+  const id = await worker.submit(undefined, { ...job, input: { calls, ...order } });
+  const result = await worker.result(id, JOB_MS + BUILD_MS);
   expect(result, `${result.stderr}${result.errorMessage}`).toMatchObject({ status: 'SUCCESS', stderr: '' });
   return { result, ends: result.result as readonly End[] };
 }
@@ -371,7 +387,8 @@ test('every program of the page about the clients does what it says', async () =
   const programs = (await blocksOf(new URL('../../docs/ai-clients.md', import.meta.url))).filter(({ file }) => file);
   expect(programs.map(({ file }) => file)).toEqual(Object.values(FILES));
   for (const [at, { file = '', text }] of programs.entries()) {
-    const result = await worker.run({ [file]: text }, { runtime: LANGUAGES[at] as string });
+    const id = await worker.submit({ [file]: text }, { runtime: LANGUAGES[at] as string });
+    const result = await worker.result(id, BUILD_MS);
     expect(result.stderr).toBe('');
     expect(result).toMatchObject({
       stdout: `${WHOLE} llama3.2 7 8\n${WHOLE}8\n`,

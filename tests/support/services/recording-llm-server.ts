@@ -127,7 +127,8 @@ class AnswerOf {
         );
         return false;
       case 'redirects':
-        response.writeHead(307, { location: '/elsewhere' }).end();
+        // To itself: who follows it does so for ever.
+        response.writeHead(307, { location: this.#request.url }).end();
         return false;
       case 'says html':
         response.writeHead(200, { 'content-type': 'text/html' }).end('<html>\n<p>It works!</p>\n</html>\n');
