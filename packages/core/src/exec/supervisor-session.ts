@@ -129,10 +129,12 @@ export class SupervisorSession {
       throw this.fail(`the supervisor speaks protocol ${version}, this worker ${PROTOCOL_VERSION}`);
     }
     await checkHello?.(hello);
-    if (egress) this.#write(egressFrame(egress));
     const writer = new FrameWriter().number(Field.UID, uid);
     for (const directory of wipe) writer.bytes(Field.DIR, directory);
-    this.#write(writer.frame(Frame.CONFIGURE));
+    const configure = writer.frame(Frame.CONFIGURE);
+    // In one write: where the bounds cannot be set the supervisor ends at once, and a second one would break the stream
+    // before its reason is read.
+    this.#write(egress ? Buffer.concat([egressFrame(egress), configure]) : configure);
     await this.#wait(Frame.READY);
   }
 
