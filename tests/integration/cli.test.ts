@@ -28,16 +28,17 @@ beforeAll(async () => {
   folder = root;
   temporary = root;
   expect(await call('images', 'build')).toMatchObject({ exitCode: 0 });
-});
+}, 1_200_000);
 
 beforeEach(async () => {
   folder = await mkdtemp(join(root, 'project-'));
   temporary = await mkdtemp(join(root, 'temporary-'));
 });
 
-afterEach(() => {
+afterEach(async () => {
+  const ends = [...started].map((child) => once(child, 'close'));
   for (const child of started) child.kill('SIGKILL');
-  started.clear();
+  await Promise.all(ends);
 });
 
 afterAll(() => rm(root, { recursive: true, force: true }));
@@ -292,11 +293,13 @@ describe('a worker', () => {
 
     // A job that runs when the worker is told to stop gets the time to end.
     await write({ 'slow.py': 'import time\ntime.sleep(5)\nprint("\\"done\\"")' });
-    expect((await call('submit', 'slow.py', '--id', 'slow')).exitCode).toBe(0);
+    // The command that sends it may take longer to end than the job takes.
+    const sent = call('submit', 'slow.py', '--id', 'slow');
     const busy = async () =>
       ((await (await fetch(`${ready.http}/status`)).json()) as { activeJobs: number }).activeJobs;
     await expect.poll(busy, { interval: 20 }).toBe(1);
     command.child.kill('SIGTERM');
+    expect((await sent).exitCode).toBe(0);
     expect((await command.ended).exitCode).toBe(0);
     expect(await containersOf(command.child)).toEqual([]);
     expect(await call('result', 'slow')).toMatchObject({ exitCode: 0, out: '"done"\n' });

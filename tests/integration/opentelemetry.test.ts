@@ -17,7 +17,7 @@ let worker: TestWorker;
 async function startWorker(endpoint: string): Promise<TestWorker> {
   return startTestWorker({
     runtimes: [python({ preload: [] })],
-    plugins: [opentelemetry({ timeoutMs: 2_000 })],
+    plugins: [opentelemetry({ timeoutMs: 20_000 })],
     env: { OTEL_EXPORTER_OTLP_ENDPOINT: endpoint },
   });
 }

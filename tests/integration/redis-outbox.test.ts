@@ -59,7 +59,7 @@ describe('a server that is down', () => {
 
     await server.start();
     await expect.poll(() => results.stats().outboxEntries).toBe(0);
-    expect(await filesIn(directory)).toEqual([]);
+    await expect.poll(() => filesIn(directory)).toEqual([]);
     expect(await results.get('down-0')).toMatchObject({ state: 'completed', result: { attempt: 1 } });
     expect(await results.get('more-39')).toMatchObject({ result: { job_id: 'more-39' } });
     await results.health();
@@ -187,7 +187,7 @@ describe('a worker that dies', () => {
       makeStore(server, { outbox: { directory } }),
     ]);
     await listener.all(safe);
-    await expect.poll(() => filesIn(directory)).toEqual([]);
+    await expect.poll(() => filesIn(directory), { timeout: 100_000 }).toEqual([]);
     expect([...listener.counts().values()].every((count) => count === 1)).toBe(true);
     for (const heir of heirs) expect(heir.stats().outboxUnreadable).toBe(0);
   });
@@ -204,7 +204,7 @@ describe('a worker that dies', () => {
     await server.start();
     await using listener = await listenForResults({ port: server.port });
     // The living one meets the server in its own time, and finds what the dead one left.
-    await expect.poll(() => filesIn(directory), { timeout: 40_000 }).toEqual([]);
+    await expect.poll(() => filesIn(directory), { timeout: 100_000 }).toEqual([]);
     const known = await listener.redis.keys('result:*');
     expect(known.sort()).toEqual([...ids('dying', 30), ...ids('living', 30)].map((id) => `result:${id}`).sort());
     expect([...listener.counts().values()].filter((count) => count > 1)).toEqual([]);

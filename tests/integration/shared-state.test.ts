@@ -244,7 +244,7 @@ describe('a Redis that goes away', () => {
   test('is asked what was missed only when it can be asked: both connections stand', async () => {
     await using proxy = await startTcpFaultProxy(server);
     // Longer than the test: nothing gives up a connection that hangs.
-    const results = await makeStore(proxy, { connection: { commandTimeoutMs: 20_000 } });
+    const results = await makeStore(proxy, { connection: { commandTimeoutMs: 100_000 } });
     const { shared } = results;
     const asked: (string | undefined)[] = [];
     await shared.set('note', 'missed', 60_000);
