@@ -272,13 +272,18 @@ describe('a worker', () => {
   test('serves jobs of other processes until it is told to stop, and ends what runs', async () => {
     const { command, ready } = await start();
     expect(ready).toMatchObject({ state: 'ready', runtimes: ['python', 'node', 'cpp', 'go'] });
-    const health = await fetch(`${ready.http}/health`);
-    expect([health.status, await health.json()]).toEqual([200, { status: 'healthy' }]);
-    expect(await (await fetch(`${ready.http}/status`)).json()).toMatchObject({
-      state: 'ready',
-      activeJobs: 0,
-      pool: { runtimes: { python: { idle: 1 }, cpp: {}, go: {} } },
-    });
+    const get = async (path: string) => {
+      const answer = await fetch(ready.http + path);
+      return [answer.status, await answer.json()] as [number, { activeJobs: number }];
+    };
+    await expect.poll(() => get('/health')).toEqual([200, { status: 'healthy' }]);
+    await expect
+      .poll(async () => (await get('/status'))[1])
+      .toMatchObject({
+        state: 'ready',
+        activeJobs: 0,
+        pool: { runtimes: { python: { idle: 1 }, cpp: {}, go: {} } },
+      });
 
     const waited = await call('submit', join(EXAMPLES, 'hello'), '--input', '{"name": "Bo"}', '--wait');
     expect(waited).toMatchObject({ exitCode: 0, out: '{"greeting":"Hello, Bo!"}\n' });
@@ -295,8 +300,7 @@ describe('a worker', () => {
     await write({ 'slow.py': 'import time\ntime.sleep(5)\nprint("\\"done\\"")' });
     // The command that sends it may take longer to end than the job takes.
     const sent = call('submit', 'slow.py', '--id', 'slow');
-    const busy = async () =>
-      ((await (await fetch(`${ready.http}/status`)).json()) as { activeJobs: number }).activeJobs;
+    const busy = async () => (await get('/status'))[1].activeJobs;
     await expect.poll(busy, { interval: 20 }).toBe(1);
     command.child.kill('SIGTERM');
     expect((await sent).exitCode).toBe(0);

@@ -207,10 +207,9 @@ test('jobs are refused while the queue is full, and /health says so', async () =
   try {
     const { answer: fn } = await own.upload(FIELDS, SOURCE, 'main.py');
     for (let i = 0; i < 2; i++) await client.queue.send('{}');
-    expect(await own.call('GET', '/health')).toMatchObject({
-      status: 503,
-      answer: { failing: { queue: 'it is full: 2 jobs wait' } },
-    });
+    await expect
+      .poll(() => own.call('GET', '/health'))
+      .toMatchObject({ status: 503, answer: { failing: { queue: 'it is full: 2 jobs wait' } } });
     const run = await own.call('POST', '/run', { function_id: fn.function_id }, { 'x-async': 'true' });
     expect(run).toMatchObject({ status: 503, answer: { error: { code: 'UNAVAILABLE' } } });
     expect(run.headers.get('retry-after')).toBe('10');

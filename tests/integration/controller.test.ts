@@ -34,7 +34,7 @@ async function register(source: string, more: Record<string, string> = {}): Prom
 }
 
 test('health, upload of a source file, run in both forms, status', async () => {
-  expect(await api.call('GET', '/health')).toMatchObject({ status: 200, answer: { status: 'healthy' } });
+  await expect.poll(() => api.call('GET', '/health')).toMatchObject({ status: 200, answer: { status: 'healthy' } });
   const id = await register(ECHO);
   const snake = await api.call(
     'POST',

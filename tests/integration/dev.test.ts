@@ -140,7 +140,7 @@ test('a controller of its own starts without Docker, and ends with 0 when it is 
   const facts = JSON.parse(String(line)) as Ready;
   expect(facts).toMatchObject({ state: 'ready', role: 'controller', api: expect.any(String) });
   expect(facts.http).toBeUndefined();
-  expect((await fetch(`${facts.api}/health`)).status).toBe(200);
+  await expect.poll(async () => (await fetch(`${facts.api}/health`)).status).toBe(200);
   child.kill('SIGTERM');
   const { exitCode, err } = await ended;
   expect(exitCode).toBe(0);

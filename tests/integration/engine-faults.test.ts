@@ -45,7 +45,7 @@ test.each(faults)('an engine that %s', { timeout: 600_000 }, async (_what, fault
     ids.push(await worker.submit(undefined, { key: echo, functionId: `f${i % 3}`, input: i }));
   }
   await expect.poll(async () => (await worker.worker.health()).status).toBe('unhealthy');
-  expect((await worker.worker.health()).failing).toHaveProperty('docker');
+  await expect.poll(async () => (await worker.worker.health()).failing).toHaveProperty('docker');
   const left = AWAY_MS - (performance.now() - begun);
   if (left > 0) await new Promise((resolve) => setTimeout(resolve, left));
   await proxy.clear();

@@ -81,7 +81,7 @@ test('a job whose message comes again, at once on two workers and later, runs on
 test('jobs go on while Redis is away: none is lost, none has two results, and health tells the truth', async () => {
   const { workers, printed, submit, emptied } = await startFleet(1);
   const [worker] = workers as [Worker];
-  expect((await worker.health()).status).toBe('healthy');
+  await expect.poll(async () => (await worker.health()).status).toBe('healthy');
   await server.kill();
   const ids = Array.from({ length: 6 }, (_, n) => `away-${n}`);
   for (const id of ids) await submit(id, `echo ${id}`, 2);

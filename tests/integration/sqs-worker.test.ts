@@ -190,7 +190,7 @@ describe('faults between the worker and SQS', () => {
   ] as const)('%s: told on the health, and over by itself', async (_name, operation, fault) => {
     await using proxy = await startHttpFaultProxy(emulator.endpoint);
     const { worker, send, result, settled } = await make({ endpoint: proxy.endpoint });
-    expect(await worker.health()).toMatchObject({ status: 'healthy' });
+    await expect.poll(() => worker.health()).toMatchObject({ status: 'healthy' });
     await proxy.fail(operation === undefined ? fault : (asked) => (asked.operation === operation ? fault : undefined));
     await expect.poll(async () => (await worker.health()).failing.source).toContain('the SQS queue');
     const id = await send('echo ok');
