@@ -26,7 +26,7 @@ describe('with API keys', () => {
       { id: 'other', hash: other.hash, maxConcurrent: 1 },
       { id: 'reader', hash: reader.hash, owner: 'team-a', scopes: ['read' as const], ratePerMinute: 5 },
     ];
-    own = await startTestController({ dataDir: folder, runtimes, settings: { apiKeys, waitTimeoutMs: 300 } });
+    own = await startTestController({ dataDir: folder, runtimes, settings: { apiKeys, waitTimeoutMs: 5_000 } });
   });
 
   afterAll(async () => {
