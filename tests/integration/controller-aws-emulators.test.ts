@@ -120,6 +120,9 @@ test('a new version of a function runs from then on; one that is deleted is gone
   );
   expect(again).toMatchObject({ status: 201, answer: { function_id: id, version: 2 } });
   expect((await api.call('POST', '/run', { function_id: id })).answer.result).toBe(2);
+  const copied = await api.call('POST', `/functions/${id}/copies`, { function_name: 'copy' });
+  expect(copied).toMatchObject({ status: 201, answer: { version: 1 } });
+  expect((await api.call('POST', '/run', { function_id: copied.answer.function_id })).answer.result).toBe(2);
   const listed = await api.call('GET', '/functions?limit=100');
   expect(listed.answer.functions.map(({ function_id }: { function_id: string }) => function_id)).toContain(id);
   expect(await api.call('DELETE', `/functions/${id}`)).toMatchObject({ status: 204 });

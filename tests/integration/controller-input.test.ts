@@ -143,6 +143,7 @@ test('the API describes itself, for programs and in a page', async () => {
   expect(Object.keys(answer.paths).sort()).toEqual([
     '/functions',
     '/functions/{function_id}',
+    '/functions/{function_id}/copies',
     '/health',
     '/jobs/{job_id}/cancel',
     '/run',

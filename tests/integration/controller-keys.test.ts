@@ -84,6 +84,7 @@ describe('with API keys', () => {
     for (const [method, path, body] of [
       ['GET', `/functions/${fn.function_id}`],
       ['DELETE', `/functions/${fn.function_id}`],
+      ['POST', `/functions/${fn.function_id}/copies`, { function_name: 'copy' }],
       ['POST', '/run', { function_id: fn.function_id }],
       ['GET', `/status/${job.job_id}`],
       ['POST', `/jobs/${job.job_id}/cancel`],

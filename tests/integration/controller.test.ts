@@ -134,6 +134,40 @@ test('a new version of a function runs from then on', async () => {
   expect(await api.call('POST', '/run', { function_id: id })).toMatchObject({ status: 404 });
 });
 
+test('a copy of a function has its code, its variables and what it was given; both go on by themselves', async () => {
+  const source =
+    'import os\ndef run(event, context):\n    return [os.environ["GREETING"], context.memory_limit_in_mb]\n';
+  const settings = { runtime: 'python', handler: 'app.run', timeout: '5', memory_mb: '99', env: '{"GREETING": "hi"}' };
+  const { answer: original } = await api.upload({ function_name: 'h', ...settings }, source, 'app.py');
+  const copy = (body: object, id = original.function_id) => api.call('POST', `/functions/${id}/copies`, body);
+  const { status, answer } = await copy({ function_name: 'smaller', memory_mb: 77 });
+  expect(status).toBe(201);
+  const { code_sha256, code_bytes } = original;
+  expect(answer).toMatchObject({ function_name: 'smaller', handler: 'app.run', timeout: 5, memory_mb: 77, version: 1 });
+  expect(answer).toMatchObject({ env: ['GREETING'], code_sha256, code_bytes });
+  expect(answer.s3_key).toBe(`functions/${answer.function_id}/code.zip`);
+  const result = async (id: string) => (await api.call('POST', '/run', { function_id: id })).answer.result;
+  expect(await api.call('DELETE', `/functions/${original.function_id}`)).toMatchObject({ status: 204 });
+  expect(await result(answer.function_id)).toEqual(['hi', 77]);
+  expect((await copy({ function_name: 'same' }, answer.function_id)).answer).toMatchObject({
+    memory_mb: 77,
+    timeout: 5,
+  });
+
+  for (const wrong of [
+    {},
+    { function_name: '../x' },
+    { function_name: 'x', memory_mb: 0.5 },
+    { function_name: 'x', env: {} },
+  ]) {
+    expect(await copy(wrong, answer.function_id)).toMatchObject({
+      status: 400,
+      answer: { error: { code: 'BAD_REQUEST' } },
+    });
+  }
+  expect(await copy({ function_name: 'x' }, 'fn-none')).toMatchObject({ status: 404 });
+});
+
 test('a job that runs is taken back', async () => {
   const id = await register('import time\nwhile True: time.sleep(1)');
   const { answer } = await api.call('POST', '/run', { function_id: id }, { 'x-async': 'true' });

@@ -208,6 +208,21 @@ test('on a controller’s workers: a temporary function for each size, and none 
     expect(await names()).toEqual(['kept']);
     expect((await controller.call('GET', `/functions/${kept}`)).answer).toMatchObject({ version: 1, memory_mb: 99 });
 
+    // By its name, where nothing lies at such a path: the code and the settings that the controller has.
+    const named = ['kept', '--input', '{}', ...sizes, ...server];
+    const registered = await launch('tune', ...named, '--json').ended;
+    expect(registered, registered.err).toMatchObject({ exitCode: 0 });
+    expect(JSON.parse(registered.out)).toMatchObject({
+      function: 'kept',
+      sizes: [
+        { memoryMb: 64, status: 'ok' },
+        { memoryMb: 128, status: 'ok' },
+      ],
+    });
+    expect(await launch('tune', ...named, '--handler', 'main.handler').ended).toMatchObject({ exitCode: 2 });
+    expect(await launch('tune', 'nobody', ...server).ended).toMatchObject({ exitCode: 4 });
+    expect(await names()).toEqual(['kept']);
+
     const long = tune({ sleep: 600 }, '--memory', '64', ...server);
     await expect.poll(async () => (await worker.worker.status()).activeJobs, POLL).toBe(1);
     expect(await names()).toEqual(expect.arrayContaining([expect.stringMatching(/^tune-sized-64-/)]));
