@@ -42,7 +42,7 @@ static void skipped(walk_t *walk, const char *path, const char *reason) { skip(w
 
 static int open_regular(int directory, const char *name) {
   int flags = O_RDONLY | O_NOFOLLOW | O_NONBLOCK | O_CLOEXEC;
-  int fd = openat(directory, name, flags);
+  int fd = open_at(directory, name, flags, 0);
   if (fd < 0 && errno == EACCES && fchmodat(directory, name, 0600, 0) == 0) fd = openat(directory, name, flags);
   return fd;
 }

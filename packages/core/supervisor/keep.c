@@ -88,6 +88,10 @@ static bool is_stopped(void) {
   if (!runner.forked && waitid(P_PID, (id_t)runner.pid, &about, WSTOPPED | WNOHANG | WNOWAIT) == 0)
     return about.si_pid == runner.pid;
   char path[96]; /* longer than any two numbers make it */
+  if (nobody_but(1)) {
+    (void)snprintf(path, sizeof path, "/proc/%d/task/%d/stat", (int)runner.pid, (int)runner.pid);
+    return state_of(path) == 'T';
+  }
   (void)snprintf(path, sizeof path, "/proc/%d/task", (int)runner.pid);
   DIR *threads = opendir(path);
   if (!threads) return false;
@@ -106,7 +110,10 @@ bool runner_stop(void) {
   uint64_t deadline = now_us() + STOP_WITHIN_US;
   for (int round = 0; runner.pid > 0 && runner.state == RUNNER_RUNNING; round++) {
     bool patient = round < ROUNDS_AT_ONCE;
-    if (!patient || round == 0) signal_job(SIGSTOP);
+    if (!patient || round == 0) {
+      if (nobody_but(1)) signal_runner(SIGSTOP);
+      else signal_job(SIGSTOP);
+    }
     bool stopped = is_stopped();
     /* One that waits for a child of its own (vfork) stops when that is dead. */
     if (stopped || !patient) {
