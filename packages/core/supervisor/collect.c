@@ -129,8 +129,9 @@ static void collect_directory(walk_t *walk, int fd, const char *prefix, uint64_t
 void collect_outputs(const output_caps_t *caps) {
   walk_t walk = {.caps = caps};
   act_as_job();
-  int fd = open(OUTPUT_DIR, O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
+  int fd = open_at(AT_FDCWD, OUTPUT_DIR, O_RDONLY | O_DIRECTORY | O_NOFOLLOW, 0);
   if (fd < 0) skipped(&walk, "", strerror(errno));
+  else if (holds_nothing(fd)) close(fd);
   else collect_directory(&walk, fd, "", 0);
   if (walk.skips > MAX_NAMED_SKIPS) {
     char reason[96];

@@ -93,7 +93,7 @@ static void start_in_shim(bool keep) {
     runner.pid = shim_child();
     runner.uses = 1;
   } else {
-    theirs[0] = open(INPUT_FILE, O_RDONLY | O_NOFOLLOW | O_CLOEXEC);
+    theirs[0] = open_at(AT_FDCWD, INPUT_FILE, O_RDONLY | O_NOFOLLOW, 0);
     if (theirs[0] < 0) host_fatal("cannot open the input: %s", strerror(errno));
     streams_open(job.fds, theirs + 1);
   }

@@ -117,6 +117,7 @@ typedef struct {
   pid_t pid;           /* -1 while it is not known */
   int control, input;  /* our end of its socket; its standard input, with the offset that it has */
   int streams[STREAMS]; /* while no job has them */
+  int state_file, status_file; /* of its first thread, and of it, in /proc; opened when they are first read */
   uint64_t uses;       /* jobs it was given */
   uint64_t cpu_us;     /* its CPU time when it was given its job, or was stopped */
   uint64_t held_before; /* by the container before its first job */
@@ -174,6 +175,7 @@ void code_commit(void);
 void code_ready(void);
 bool code_populate(void);
 bool wipe_directory(const char *path); /* as the job's user */
+bool holds_nothing(int directory);     /* false where that is not sure; the next look starts anew */
 void store_input(slice_t input);
 
 /* collect.c */

@@ -96,7 +96,8 @@ static bool copy_file(int from, int to) {
 
 bool code_populate(void) {
   if (!file_count) return true;
-  int source = open_directory(CODE_DIR);
+  static int source = -1; /* it stays where it is, and belongs to root */
+  if (source < 0) source = open_directory(CODE_DIR);
   act_as_job();
   int target = open_directory(WORK_DIR);
   bool whole = source >= 0 && target >= 0;
@@ -116,7 +117,6 @@ bool code_populate(void) {
   }
   int reason = errno;
   act_as_root();
-  if (source >= 0) close(source);
   if (target >= 0) close(target);
   if (!whole) host_log("cannot lay out the code: %s", strerror(reason));
   return whole;
@@ -199,25 +199,43 @@ static bool empty(int root) {
   return true;
 }
 
+/* One pass over the names in a folder, without what a libc makes for it. `length` is 0 at its end, below where it broke off. */
+typedef struct {
+  char bytes[8192] __attribute__((aligned(8)));
+  long length, at;
+} listing_t;
+
+static const char *next_name(int directory, listing_t *listing) {
+  for (;;) {
+    if (listing->at >= listing->length) {
+      listing->length = syscall(SYS_getdents64, directory, listing->bytes, sizeof listing->bytes);
+      listing->at = 0;
+      if (listing->length <= 0) return NULL;
+    }
+    const struct directory_entry *entry = (const struct directory_entry *)(listing->bytes + listing->at);
+    listing->at += entry->length;
+    if (strcmp(entry->name, ".") != 0 && strcmp(entry->name, "..") != 0) return entry->name;
+  }
+}
+
+bool holds_nothing(int directory) {
+  static listing_t listing;
+  listing.at = listing.length = 0;
+  bool nothing = !next_name(directory, &listing) && listing.length == 0;
+  return nothing || (lseek(directory, 0, SEEK_SET), false);
+}
+
 /* What most jobs leave is nothing, or a few files: takes files away until a whole look finds nothing. False, and something
  * may have stayed, where that does not do. */
 static bool empty_of_files(int root) {
-  static char buffer[8192] __attribute__((aligned(8)));
-  bool found;
-  do {
+  static listing_t listing;
+  for (bool found = true; found;) {
     found = false;
-    long n;
-    while ((n = syscall(SYS_getdents64, root, buffer, sizeof buffer)) > 0) {
-      for (long at = 0; at < n;) {
-        const struct directory_entry *entry = (const struct directory_entry *)(buffer + at);
-        at += entry->length;
-        if (strcmp(entry->name, ".") == 0 || strcmp(entry->name, "..") == 0) continue;
-        if (unlinkat(root, entry->name, 0) < 0) return false;
-        found = true;
-      }
-    }
-    if (n < 0 || (found && lseek(root, 0, SEEK_SET) < 0)) return false;
-  } while (found);
+    listing.at = listing.length = 0;
+    for (const char *name; (name = next_name(root, &listing)); found = true)
+      if (unlinkat(root, name, 0) < 0) return false;
+    if (listing.length < 0 || (found && lseek(root, 0, SEEK_SET) < 0)) return false;
+  }
   return true;
 }
 
