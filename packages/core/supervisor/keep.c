@@ -127,7 +127,8 @@ bool runner_stop(void) {
     bool patient = round < ROUNDS_AT_ONCE;
     if (!patient || round == 0) {
       if (nobody_but(1)) signal_runner(SIGSTOP);
-      else signal_job(SIGSTOP);
+      /* Who has been sent a signal starts nobody any more, so this count is the last word. */
+      if (!nobody_but(1)) signal_job(SIGSTOP);
     }
     bool stopped = is_stopped();
     /* One that waits for a child of its own (vfork) stops when that is dead. */
