@@ -99,6 +99,37 @@ describe('reuse', () => {
     expect(new Set([first, other, version].map(({ found }) => found.host)).size).toBe(3);
   });
 
+  test('each job finds the whole of its own input on standard input, whatever the last one did to that', async () => {
+    const code = `
+import os, sys
+def handler(event, context):
+    how = event["how"]
+    if how == "a line":
+        sys.stdin.readline()
+    if how == "back":
+        sys.stdin.read(3)
+        os.lseek(0, 0, os.SEEK_SET)
+    if how == "another coding":
+        sys.stdin.reconfigure(encoding="utf-16")
+    if how == "without":
+        sys.stdin.detach()
+    return sys.stdin.read() if how == "all" else os.getpid()`;
+    const own = await worker.put({ 'main.py': code });
+    const input = async (how: string) => {
+      const job = { runtime: 'python', handler: 'main.handler', key: own, functionId: 'input', memoryMb: 128 };
+      return (await worker.run(undefined, { ...job, input: { how } })).result;
+    };
+    const found = [await input('all')];
+    const pids: unknown[] = [];
+    for (const how of ['nothing at all', 'a line', 'back', 'another coding', 'without']) {
+      pids.push(await input(how));
+      found.push(await input('all'));
+    }
+    expect(found).toEqual(Array(6).fill('{"how":"all"}'));
+    // One process, or it would prove nothing.
+    expect(new Set(pids).size).toBe(1);
+  });
+
   test('a script and a handler of one function: each finds its own, and the script ends the process', async () => {
     await run('nothing');
     const script = await worker.run(undefined, { key, runtime: 'python', functionId: 'f', memoryMb: 128 });

@@ -62,6 +62,12 @@ print(json.dumps([sys.getrefcount(x) == never for x in (json, json.dumps.__code_
     expect((await worker.run({ 'main.py': code })).result).toEqual([true, true, true, false]);
   });
 
+  test.each(['json', 're', 'ctypes'])('finds its own %s, which nobody but its job has run', async (name) => {
+    const own = 'import os\nWHO = [os.getuid() != 0, os.getpid()]\n';
+    const main = `import ${name}, os\nprint([${name}.WHO == [True, os.getpid()]] == [True] and 1)`;
+    expect(await worker.run({ 'main.py': main, [`${name}.py`]: own })).toMatchObject({ stderr: '', result: 1 });
+  });
+
   test('gets an input of 1 MiB whole', async () => {
     const code = 'import json, os, sys\nprint(json.dumps([len(json.load(sys.stdin)), "PAYLOAD" in os.environ]))';
     const result = await worker.run({ 'main.py': code }, { input: 'x'.repeat(2 ** 20) });

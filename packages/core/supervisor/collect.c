@@ -42,7 +42,7 @@ static void skipped(walk_t *walk, const char *path, const char *reason) { skip(w
 
 static int open_regular(int directory, const char *name) {
   int flags = O_RDONLY | O_NOFOLLOW | O_NONBLOCK | O_CLOEXEC;
-  int fd = openat(directory, name, flags);
+  int fd = open_at(directory, name, flags, 0);
   if (fd < 0 && errno == EACCES && fchmodat(directory, name, 0600, 0) == 0) fd = openat(directory, name, flags);
   return fd;
 }
@@ -129,8 +129,9 @@ static void collect_directory(walk_t *walk, int fd, const char *prefix, uint64_t
 void collect_outputs(const output_caps_t *caps) {
   walk_t walk = {.caps = caps};
   act_as_job();
-  int fd = open(OUTPUT_DIR, O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
+  int fd = open_at(AT_FDCWD, OUTPUT_DIR, O_RDONLY | O_DIRECTORY | O_NOFOLLOW, 0);
   if (fd < 0) skipped(&walk, "", strerror(errno));
+  else if (holds_nothing(fd)) close(fd);
   else collect_directory(&walk, fd, "", 0);
   if (walk.skips > MAX_NAMED_SKIPS) {
     char reason[96];

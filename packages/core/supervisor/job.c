@@ -15,6 +15,8 @@
 
 /* CPU time that the waiting process and the supervisor may spend during a job without it being told as the job's. */
 #define CPU_OF_PLATFORM_US 10000
+/* How long a job's first output may stay in its pipes, so that one that is over by then wakes us once. */
+#define QUIET_US 4000
 
 static const uint8_t stream_frame[STREAMS] = {FRAME_STDOUT, FRAME_STDERR, FRAME_RESULT};
 static const uint8_t stream_total[STREAMS] = {FIELD_STDOUT_BYTES, FIELD_STDERR_BYTES, FIELD_RESULT_BYTES};
@@ -91,7 +93,7 @@ static void start_in_shim(bool keep) {
     runner.pid = shim_child();
     runner.uses = 1;
   } else {
-    theirs[0] = open(INPUT_FILE, O_RDONLY | O_NOFOLLOW | O_CLOEXEC);
+    theirs[0] = open_at(AT_FDCWD, INPUT_FILE, O_RDONLY | O_NOFOLLOW, 0);
     if (theirs[0] < 0) host_fatal("cannot open the input: %s", strerror(errno));
     streams_open(job.fds, theirs + 1);
   }
@@ -199,6 +201,8 @@ int64_t job_wait_us(void) {
   int64_t sample = meter_sample(), look = job.terminating ? INT64_MAX : crowd_look();
   uint64_t now = now_us();
   int64_t left = job.deadline_us > now ? (int64_t)(job.deadline_us - now) : 0;
+  int64_t quiet = (int64_t)(job.start_us + QUIET_US - now);
+  if (quiet > 0 && quiet < left) left = quiet;
   if (look < sample) sample = look;
   return left < sample ? left : sample;
 }
@@ -249,7 +253,8 @@ void job_reaped(pid_t pid, int status, uint64_t cpu_us, uint64_t max_rss) {
 
 int job_poll_fds(int fds[3]) {
   int count = 0;
-  for (int i = 0; i < STREAMS; i++)
+  bool quiet = job.running && !job.pending && now_us() < job.start_us + QUIET_US;
+  for (int i = 0; i < STREAMS && !quiet; i++)
     if (job.running && job.fds[i] >= 0) fds[count++] = job.fds[i];
   return count;
 }

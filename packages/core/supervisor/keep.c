@@ -24,7 +24,9 @@
 #define STOP_WITHIN_US 1000000
 #define ROUNDS_AT_ONCE 50 /* without a pause: a process stops within microseconds, if nothing holds it */
 
-runner_t runner = {.pid = -1, .control = -1, .input = -1, .streams = {-1, -1, -1}};
+#define NO_RUNNER {.pid = -1, .control = -1, .input = -1, .streams = {-1, -1, -1}, .state_file = -1, .status_file = -1}
+
+runner_t runner = NO_RUNNER;
 
 void streams_open(int ours[STREAMS], int theirs[STREAMS]) {
   for (int i = 0; i < STREAMS; i++) {
@@ -38,7 +40,7 @@ void streams_open(int ours[STREAMS], int theirs[STREAMS]) {
 
 void runner_open(int theirs[5]) {
   int sockets[2], yes = 1, size = 512 << 10;
-  theirs[0] = open(INPUT_FILE, O_RDONLY | O_CREAT | O_NOFOLLOW | O_CLOEXEC, 0644);
+  theirs[0] = open_at(AT_FDCWD, INPUT_FILE, O_RDONLY | O_CREAT | O_NOFOLLOW, 0644);
   if (theirs[0] < 0) host_fatal("cannot open the input: %s", strerror(errno));
   runner.input = fcntl(theirs[0], F_DUPFD_CLOEXEC, 0); /* the same offset */
   if (runner.input < 0) host_fatal("cannot open the input: %s", strerror(errno));
@@ -75,11 +77,22 @@ bool runner_begin(const bytes_t *message, int streams[STREAMS]) {
   return true;
 }
 
+static char state_in(const char *stat) {
+  const char *name_end = strrchr(stat, ')'); /* the name before may hold anything */
+  return name_end && name_end[1] == ' ' ? name_end[2] : 0;
+}
+
 static char state_of(const char *path) {
   char text[512];
   read_text(path, text, sizeof text);
-  const char *name_end = strrchr(text, ')'); /* the name before may hold anything */
-  return name_end && name_end[1] == ' ' ? name_end[2] : 0;
+  return state_in(text);
+}
+
+/* Of one process for as long as it is open: of one that is gone nothing can be read, whoever has its number then. */
+static void read_again(int *file, const char *path, char *text, size_t size) {
+  if (*file < 0) *file = open_at(AT_FDCWD, path, O_RDONLY, 0);
+  ssize_t n = *file < 0 ? -1 : pread(*file, text, size - 1, 0);
+  text[n > 0 ? n : 0] = 0;
 }
 
 /* Every thread of it. Of a child of ours the kernel says so itself, without a file for each thread. */
@@ -88,6 +101,12 @@ static bool is_stopped(void) {
   if (!runner.forked && waitid(P_PID, (id_t)runner.pid, &about, WSTOPPED | WNOHANG | WNOWAIT) == 0)
     return about.si_pid == runner.pid;
   char path[96]; /* longer than any two numbers make it */
+  if (nobody_but(1)) {
+    char text[512];
+    (void)snprintf(path, sizeof path, "/proc/%d/task/%d/stat", (int)runner.pid, (int)runner.pid);
+    read_again(&runner.state_file, path, text, sizeof text);
+    return state_in(text) == 'T';
+  }
   (void)snprintf(path, sizeof path, "/proc/%d/task", (int)runner.pid);
   DIR *threads = opendir(path);
   if (!threads) return false;
@@ -106,7 +125,11 @@ bool runner_stop(void) {
   uint64_t deadline = now_us() + STOP_WITHIN_US;
   for (int round = 0; runner.pid > 0 && runner.state == RUNNER_RUNNING; round++) {
     bool patient = round < ROUNDS_AT_ONCE;
-    if (!patient || round == 0) signal_job(SIGSTOP);
+    if (!patient || round == 0) {
+      if (nobody_but(1)) signal_runner(SIGSTOP);
+      /* Who has been sent a signal starts nobody any more, so this count is the last word. */
+      if (!nobody_but(1)) signal_job(SIGSTOP);
+    }
     bool stopped = is_stopped();
     /* One that waits for a child of its own (vfork) stops when that is dead. */
     if (stopped || !patient) {
@@ -172,7 +195,9 @@ void runner_close(void) {
   close_one(&runner.control);
   close_one(&runner.input);
   for (int i = 0; i < STREAMS; i++) close_one(&runner.streams[i]);
-  runner = (runner_t){.pid = -1, .control = -1, .input = -1, .streams = {-1, -1, -1}};
+  close_one(&runner.state_file);
+  close_one(&runner.status_file);
+  runner = (runner_t)NO_RUNNER;
 }
 
 void runner_end(void) {
@@ -242,7 +267,7 @@ bool runner_reaped(pid_t pid, int status, uint64_t cpu_us, uint64_t max_rss) {
 uint64_t runner_max_rss(void) {
   char path[64], text[4096];
   (void)snprintf(path, sizeof path, "/proc/%d/status", (int)runner.pid);
-  read_text(path, text, sizeof text);
+  read_again(&runner.status_file, path, text, sizeof text);
   const char *line = strstr(text, "\nVmHWM:");
   return line ? strtoull(line + 7, NULL, 10) * 1024 : 0;
 }

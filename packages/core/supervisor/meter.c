@@ -114,9 +114,10 @@ int64_t meter_sample(void) {
 }
 
 uint64_t process_cpu_us(pid_t pid) {
-  clockid_t clock;
+  /* As clock_getcpuclockid() makes it, which asks the kernel first whether there is such a process. */
+  clockid_t clock = (clockid_t)((~(uint32_t)pid << 3) | 2);
   struct timespec t;
-  if (pid <= 0 || clock_getcpuclockid(pid, &clock) != 0 || clock_gettime(clock, &t) < 0) return 0;
+  if (pid <= 0 || clock_gettime(clock, &t) < 0) return 0;
   return (uint64_t)t.tv_sec * 1000000 + (uint64_t)t.tv_nsec / 1000;
 }
 

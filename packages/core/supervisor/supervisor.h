@@ -68,6 +68,7 @@ extern order_t order; /* shim.c moves it on where the shim answers */
 uint64_t now_us(void);
 
 void read_text(const char *path, char *text, size_t size); /* empty where it cannot be read */
+int open_at(int directory, const char *path, int flags, mode_t mode); /* one call, closed on exec */
 
 /* spawn.c */
 typedef struct {
@@ -116,6 +117,7 @@ typedef struct {
   pid_t pid;           /* -1 while it is not known */
   int control, input;  /* our end of its socket; its standard input, with the offset that it has */
   int streams[STREAMS]; /* while no job has them */
+  int state_file, status_file; /* of its first thread, and of it, in /proc; opened when they are first read */
   uint64_t uses;       /* jobs it was given */
   uint64_t cpu_us;     /* its CPU time when it was given its job, or was stopped */
   uint64_t held_before; /* by the container before its first job */
@@ -150,10 +152,21 @@ void spare_read_log(void);
 void signal_job(int sig); /* every process of the job's user, in one step */
 void reap_children(void);
 uint64_t kill_everyone(void); /* returns how many processes resisted */
+bool nobody_but(size_t others); /* of the container's processes, beside us and the waiting one; false where unknown */
+void signal_runner(int sig);    /* as the job's user */
 size_t kill_job_but(pid_t spared); /* one round; returns how many were still there */
 bool remove_ipc(void); /* false where something stayed */
 bool wipe_everything(void);
 bool clean_up(bytes_t *times); /* the same, and tells how long each part took */
+
+/* What getdents64 gives. */
+struct directory_entry {
+  uint64_t inode;
+  int64_t offset;
+  unsigned short length;
+  unsigned char type;
+  char name[];
+};
 
 /* tree.c: the pristine code and its working copy, and the input */
 void put_begin(const put_request_t *request);
@@ -161,7 +174,8 @@ void put_data(const data_request_t *request);
 void code_commit(void);
 void code_ready(void);
 bool code_populate(void);
-bool wipe_directory(const char *path);
+bool wipe_directory(const char *path); /* as the job's user */
+bool holds_nothing(int directory);     /* false where that is not sure; the next look starts anew */
 void store_input(slice_t input);
 
 /* collect.c */

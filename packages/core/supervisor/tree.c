@@ -9,6 +9,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
+#include <sys/syscall.h>
 #include <unistd.h>
 
 #include "supervisor.h"
@@ -33,7 +34,7 @@ static int make_parents(int root, const char *path) {
   return 0;
 }
 
-static int open_directory(const char *path) { return open(path, O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC); }
+static int open_directory(const char *path) { return open_at(AT_FDCWD, path, O_RDONLY | O_DIRECTORY | O_NOFOLLOW, 0); }
 
 static void put_end(void) {
   if (close(put_fd) < 0) host_fatal("cannot store code: %s", strerror(errno));
@@ -95,7 +96,8 @@ static bool copy_file(int from, int to) {
 
 bool code_populate(void) {
   if (!file_count) return true;
-  int source = open_directory(CODE_DIR);
+  static int source = -1; /* it stays where it is, and belongs to root */
+  if (source < 0) source = open_directory(CODE_DIR);
   act_as_job();
   int target = open_directory(WORK_DIR);
   bool whole = source >= 0 && target >= 0;
@@ -105,10 +107,9 @@ bool code_populate(void) {
       whole = make_parents(target, path) == 0 && (mkdirat(target, path, 0755) == 0 || errno == EEXIST);
       continue;
     }
-    int from = openat(source, path, O_RDONLY | O_NOFOLLOW | O_CLOEXEC);
+    int from = open_at(source, path, O_RDONLY | O_NOFOLLOW, 0);
     whole = from >= 0 && make_parents(target, path) == 0;
-    int to = whole ? openat(target, path, O_WRONLY | O_CREAT | O_EXCL | O_NOFOLLOW | O_CLOEXEC,
-                            files[i].executable ? 0755 : 0644)
+    int to = whole ? open_at(target, path, O_WRONLY | O_CREAT | O_EXCL | O_NOFOLLOW, files[i].executable ? 0755 : 0644)
                    : -1;
     whole = to >= 0 && copy_file(from, to);
     if (from >= 0) close(from);
@@ -116,7 +117,6 @@ bool code_populate(void) {
   }
   int reason = errno;
   act_as_root();
-  if (source >= 0) close(source);
   if (target >= 0) close(target);
   if (!whole) host_log("cannot lay out the code: %s", strerror(reason));
   return whole;
@@ -199,26 +199,68 @@ static bool empty(int root) {
   return true;
 }
 
+/* One pass over the names in a folder, without what a libc makes for it. `length` is 0 at its end, below where it broke off. */
+typedef struct {
+  char bytes[8192] __attribute__((aligned(8)));
+  long length, at;
+} listing_t;
+
+static const char *next_name(int directory, listing_t *listing) {
+  for (;;) {
+    if (listing->at >= listing->length) {
+      listing->length = syscall(SYS_getdents64, directory, listing->bytes, sizeof listing->bytes);
+      listing->at = 0;
+      if (listing->length <= 0) return NULL;
+    }
+    const struct directory_entry *entry = (const struct directory_entry *)(listing->bytes + listing->at);
+    listing->at += entry->length;
+    if (strcmp(entry->name, ".") != 0 && strcmp(entry->name, "..") != 0) return entry->name;
+  }
+}
+
+bool holds_nothing(int directory) {
+  static listing_t listing;
+  listing.at = listing.length = 0;
+  bool nothing = !next_name(directory, &listing) && listing.length == 0;
+  return nothing || (lseek(directory, 0, SEEK_SET), false);
+}
+
+/* What most jobs leave is nothing, or a few files: takes files away until a whole look finds nothing. False, and something
+ * may have stayed, where that does not do. */
+static bool empty_of_files(int root) {
+  static listing_t listing;
+  for (bool found = true; found;) {
+    found = false;
+    listing.at = listing.length = 0;
+    for (const char *name; (name = next_name(root, &listing)); found = true)
+      if (unlinkat(root, name, 0) < 0) return false;
+    if (listing.length < 0 || (found && lseek(root, 0, SEEK_SET) < 0)) return false;
+  }
+  return true;
+}
+
 bool wipe_directory(const char *path) {
-  act_as_job();
   int root = open_directory(path);
-  bool clean = root >= 0 ? empty(root) : errno == ENOENT;
+  bool clean = root >= 0 ? empty_of_files(root) || empty(root) : errno == ENOENT;
   int reason = errno;
   if (root >= 0) close(root);
-  act_as_root();
   if (!clean) host_log("cannot wipe %s: %s", path, strerror(reason));
   return clean;
 }
 
+/* The same file for every job: one that is as long as the last takes a single call. */
 void store_input(slice_t input) {
-  int fd = open(INPUT_FILE, O_WRONLY | O_CREAT | O_TRUNC | O_NOFOLLOW | O_CLOEXEC, 0644);
+  static int fd = -1;
+  static uint64_t stored;
+  if (fd < 0) fd = open_at(AT_FDCWD, INPUT_FILE, O_WRONLY | O_CREAT | O_TRUNC | O_NOFOLLOW, 0644);
   if (fd < 0) host_fatal("cannot store the input: %s", strerror(errno));
-  while (input.length) {
-    ssize_t n = write(fd, input.data, input.length);
+  uint64_t at = 0;
+  while (at < input.length) {
+    ssize_t n = pwrite(fd, input.data + at, input.length - at, (off_t)at);
     if (n < 0 && errno == EINTR) continue;
     if (n <= 0) host_fatal("cannot store the input: %s", strerror(errno));
-    input.data += n;
-    input.length -= (size_t)n;
+    at += (uint64_t)n;
   }
-  if (close(fd) < 0) host_fatal("cannot store the input: %s", strerror(errno));
+  if (at < stored && ftruncate(fd, (off_t)at) < 0) host_fatal("cannot store the input: %s", strerror(errno));
+  stored = at;
 }

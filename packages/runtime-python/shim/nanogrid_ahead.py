@@ -2,6 +2,7 @@
 
 import gc
 import importlib
+import json
 import os
 import re
 import sys
@@ -23,9 +24,9 @@ def preload(names):
             os.write(2, f"preload of {name} failed: {error}\n".encode("utf-8", "replace"))
 
 
-# Of what programs do, as much as has no effect.
+# Of what programs do, as much as has no effect. It imports nothing that a function may have a module of its own for.
 REHEARSAL = """
-import json, os, sys
+import os, sys
 class Answer(dict):
     pass
 def answer(a, b=()):
@@ -45,21 +46,20 @@ REHEARSALS = 20  # enough for the interpreter to have made up its mind about eac
 def rehearse():
     """What the interpreter makes when something is done the first time (the compiler's types alone take a
     millisecond), every child would make again."""
-    argv, path, main, out = sys.argv, sys.path[:], sys.modules["__main__"], os.dup(1)
+    argv, main, out = sys.argv, sys.modules["__main__"], os.dup(1)
     null = os.open(os.devnull, os.O_WRONLY)
     os.dup2(null, 1)
     for _ in range(REHEARSALS):
         for name, value in pairs_of([f"{name}=x" for name in SET_AHEAD]).items():
             os.environ[name] = value
         sys.argv = [__file__]
-        sys.path.insert(0, WORK_DIR)
         module = as_main(__file__)
         read_file(__file__)
+        module.json = json
         exec(compile(REHEARSAL, WORK_DIR, "exec", dont_inherit=True), module.__dict__)
         flush(0)
         for name in ("PAYLOAD", "FUNCTION_ID"):
             del os.environ[name]
-        sys.path[:] = path
     os.dup2(out, 1)
     os.close(out)
     os.close(null)

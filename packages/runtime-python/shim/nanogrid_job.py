@@ -94,7 +94,8 @@ def load_handler(name):
 
 def run_handler(name, environment, remaining_ms, memory_mb):
     function = load_handler(name)
-    event = json.loads(read_file(environment["PAYLOAD_FILE"]))
+    text = environment.get("PAYLOAD")  # the same, where it is small
+    event = json.loads(read_file(environment["PAYLOAD_FILE"]) if text is None else text)
     value = function(event, Context(environment, remaining_ms, memory_mb))
     if hasattr(value, "__await__"):
         import asyncio
@@ -251,6 +252,8 @@ def serve_kept(fields, environment, base, memory_mb):
     me = identity()
     stdout, stderr = sys.stdout, sys.stderr
     be_handler()
+    stdin, given = sys.stdin, {**base, **environment}
+    seen = variables()
     room = bytearray(512 * 1024)  # of which only what is written to takes memory
     while True:
         code = 0
@@ -261,6 +264,8 @@ def serve_kept(fields, environment, base, memory_mb):
             report_exception()
         if flush(0) or flush_streams((stdout, stderr), 0) or fields[4] != "1" or identity() != me:
             return code
+        if not unread(stdin):
+            stdin = None
         try:
             os.write(JOBS, b"END %d" % code)
             size = os.readv(JOBS, [room])
@@ -273,24 +278,44 @@ def serve_kept(fields, environment, base, memory_mb):
         environment = pairs_of(fields[5:])
         memory_mb = int(environment.pop("NANOGRID_MEMORY_MB", "0"))
         sys.stdout, sys.stderr = stdout, stderr
-        sys.stdin = make_stdin()
+        sys.stdin = stdin = stdin or make_stdin()
         os.chdir(WORK_DIR)
         os.umask(0o022)
-        set_environment({**base, **environment})
+        wanted = {**base, **environment}
+        set_environment(wanted, given if seen is not None and variables() == seen else None)
+        given, seen = wanted, variables()
 
 
 def pairs_of(fields):
     return dict(field.split("=", 1) for field in fields if "=" in field)
 
 
-def set_environment(wanted):
-    for name in [name for name in os.environ if name not in wanted]:
-        del os.environ[name]
+def variables():
+    """All of the environment, as it is kept; None where it is another object than Python's."""
+    data = getattr(os.environ, "_data", None)
+    return None if data is None else dict(data)
+
+
+def set_environment(wanted, given):
+    """Makes the environment be `wanted`. `given` is what it is, where that is known."""
+    if given is None:
+        given = dict(os.environ)
+    for name in given:
+        if name not in wanted:
+            del os.environ[name]
     for name, value in wanted.items():
-        if os.environ.get(name) != value:
+        if given.get(name) != value:
             os.environ[name] = value
             if name == "TZ":
                 time.tzset()
+
+
+def unread(stdin):
+    """Whether nobody has touched it: then it will do for the next job as well."""
+    try:
+        return stdin is sys.stdin and (stdin.tell(), stdin.encoding, stdin.errors) == (0, "utf-8", "surrogateescape")
+    except (OSError, ValueError):
+        return False
 
 
 def make_stdin():

@@ -99,6 +99,7 @@ def make_streams():
 
 def main():
     uid = int(os.environ.pop("NANOGRID_UID"))
+    os.environ.pop("LD_BIND_NOW", None)  # for this process only
     packages = [name for name in os.environ.pop("NANOGRID_PRELOAD", "").split(",") if name]
     shim_directory = os.path.dirname(os.path.abspath(__file__))
     for name in ("nanogrid_ahead", "nanogrid_job", "nanogrid_pages"):

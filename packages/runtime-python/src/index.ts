@@ -22,7 +22,8 @@ export function python(options: PythonOptions = {}): Runtime {
     image: options.image ?? { context: new URL('../image/', import.meta.url) },
     entrypoints: ['main.py'],
     warm: {
-      command: ['python3', '-B', '{shim}/shim.py'],
+      // What is looked up in libraries is looked up once, and not by each child.
+      command: ['env', 'LD_BIND_NOW=1', 'python3', '-B', '{shim}/shim.py'],
       files: Object.fromEntries(SHIM_FILES.map((name) => [name, new URL(`../shim/${name}`, import.meta.url)])),
       preload: options.preload ?? PRELOAD,
       overheadMb: 160,
