@@ -135,7 +135,11 @@ export class LocalResults implements ResultStore {
     return await this.#attempt('look up a result', () => this.#table.get(jobId, this.#clock.wallMs()));
   }
 
-  async wait(jobId: string, signal: AbortSignal): Promise<Encoded | undefined> {
+  async wait(
+    jobId: string,
+    signal: AbortSignal,
+    { isNew = false }: { readonly isNew?: boolean } = {},
+  ): Promise<Encoded | undefined> {
     if (signal.aborted) return undefined;
     let waiter: Waiter | undefined;
     let aborted: (() => void) | undefined;
@@ -147,11 +151,16 @@ export class LocalResults implements ResultStore {
       });
       if (aborted !== undefined) signal.addEventListener('abort', aborted);
       if (waiter !== undefined) this.#join(jobId, waiter);
-      this.#attempt('look up a result', () => {
-        // Before the first look: what is published after it is read by the next one.
-        this.#read ??= this.#table.lastPublication();
-        this.#lookUp(jobId);
-      }).catch((error: unknown) => waiter?.reject(error));
+      if (!isNew || this.#read === undefined) {
+        let tries = 0;
+        this.#attempt('look up a result', () => {
+          tries++;
+          // Before the first look: what is published after it is read by the next one.
+          this.#read ??= this.#table.lastPublication();
+          // Tried again, it is no longer new.
+          if (!isNew || tries > 1) this.#lookUp(jobId);
+        }).catch((error: unknown) => waiter?.reject(error));
+      }
       return await arrived;
     } finally {
       if (aborted !== undefined) signal.removeEventListener('abort', aborted);
