@@ -63,8 +63,8 @@ export interface WaitingMessage {
 export interface SendOptions {
   /** How long the message stays invisible first, in milliseconds. Default 0. */
   readonly delayMs?: number;
-  /** Writes what belongs to the message, in the same transaction. */
-  readonly along?: () => void;
+  /** Writes what belongs to the message, in the same transaction. `isHeld`: a consumer of this process gets it at once. */
+  readonly along?: (isHeld: boolean) => void;
 }
 
 /** How often a waiting consumer looks without having been woken, and looks after dead neighbours, in milliseconds. */
@@ -117,9 +117,9 @@ export class LocalQueue implements JobSource {
     const place = dueAt === 0 && this.#consumer !== undefined ? this.#handOver.reserve() : undefined;
     try {
       const delivery = await this.#write('accept a message', () => {
-        options.along?.();
-        if (place !== undefined && this.#consumer !== undefined)
-          return this.#insertHeld(body, sentAt, this.#consumer.id);
+        const owner = place === undefined ? undefined : this.#consumer?.id;
+        options.along?.(owner !== undefined);
+        if (owner !== undefined) return this.#insertHeld(body, sentAt, owner);
         table.insert(body, sentAt, dueAt);
         return undefined;
       });

@@ -55,6 +55,8 @@ export function addRun(app: FastifyInstance, context: ControllerContext): void {
         jobId,
         record,
         ...run,
+        // Who waits is told the id with the result, or when the wait is over.
+        isUnknown: job.isNew && !isAsync && url === undefined,
         traceparent: traceparentOf(request),
         correlationId: request.id,
       });
