@@ -74,7 +74,6 @@ export async function createApp(context: ControllerContext): Promise<FastifyInst
     done();
   });
   const methods = listMethods(app);
-  await app.register(multipart);
   await app.register(swagger, { openapi: description(context) });
   await app.register(swaggerUi, {
     routePrefix: '/docs',
@@ -84,7 +83,11 @@ export async function createApp(context: ControllerContext): Promise<FastifyInst
   });
   addHealth(app, context);
   addRun(app, context);
-  addUpload(app, context);
+  // In a scope of its own: what reads uploads would look at every request.
+  await app.register(async (scope) => {
+    await scope.register(multipart);
+    addUpload(scope, context);
+  });
   addFunctions(app, context);
   addJobs(app, context);
   app.get('/openapi.json', { schema: { hide: true } }, async () => app.swagger());
