@@ -1,7 +1,7 @@
 import { setImmediate as turn } from 'node:timers/promises';
 import { afterEach, expect, test, vi } from 'vitest';
 import { ResultsTable } from './results-table.js';
-import { makeFolder, makeLocal, makeResult, never } from './support.test.util.js';
+import { CHILD_TEST_MS, makeFolder, makeLocal, makeResult, never, runChild } from './support.test.util.js';
 
 afterEach(() => {
   vi.useRealTimers();
@@ -89,3 +89,28 @@ test('a job that could not be handed in is not noted', async () => {
   await aMoment();
   expect(await results.get('a')).toBeUndefined();
 });
+
+test(
+  'a job that was not noted before its process was killed is delivered again, and noted then',
+  async () => {
+    const directory = await makeFolder();
+    const { queue, results } = await makeLocal({ directory, waitMs: 20_000 });
+    const doomed = runChild(
+      { directory, waitMs: 20_000 },
+      `const local = await openLocal(options);
+    const received = local.queue.receive(1, new AbortController().signal);
+    for (let turns = 0; turns < 3; turns += 1) await new Promise((resolve) => setImmediate(resolve));
+    // No timer has its turn before the end.
+    await local.jobSink.send({ body: 'survives', jobId: 'a', functionId: 'f', isUnknown: true });
+    await received;
+    process.kill(process.pid, 'SIGKILL');`,
+    );
+    await doomed.ended;
+    expect(await results.get('a')).toBeUndefined();
+    expect(await queue.receive(1, never)).toMatchObject([{ body: 'survives', attempt: 2 }]);
+    expect(await results.begin('a')).toMatchObject({ kind: 'run' });
+    await expect.poll(() => results.get('a'), { timeout: CHILD_TEST_MS }).toEqual({ state: 'running' });
+    expect(await results.publish(makeResult('a'), 'camel')).toBe(true);
+  },
+  CHILD_TEST_MS,
+);
