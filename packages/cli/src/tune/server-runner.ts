@@ -75,10 +75,11 @@ export class ServerRunner implements SizeRunner {
 
   async #register(memoryMb: number): Promise<string> {
     const { api, code, settings } = this.#options;
-    const { name: _name, function_id: _id, ...rest } = settings;
     const name = `tune-${code.functionId.slice(0, LONGEST_NAME)}-${memoryMb}-${this.#tag}`;
     this.#registering = name;
-    const { function_id } = await uploadFunction(this.#invocation, api, code, { ...rest, name, memory_mb: memoryMb });
+    const changed = { ...settings, name, memory_mb: memoryMb };
+    // Without an id, for a new function: `settings.function_id` is the one that the folder is deployed as.
+    const { function_id } = await uploadFunction(this.#invocation, api, code, changed);
     this.#functions.set(memoryMb, function_id);
     this.#registering = undefined;
     return function_id;
