@@ -93,7 +93,9 @@ function recording(options: GuardOptions): Guard {
 /** Copies the result and what it holds one level down; `result`, the user's own value, may be large and is shared. */
 function copyResult(result: JobResult): JobResult {
   const copy: Record<string, unknown> = { ...result };
-  for (const [key, value] of Object.entries(copy)) {
+  // Not `Object.entries`: this is done for each tap of each job, and would make a list of lists.
+  for (const key in copy) {
+    const value = copy[key];
     if (typeof value !== 'object' || key === 'result') continue;
     if (Array.isArray(value)) copy[key] = [...value];
     else if (isPlainObject(value)) copy[key] = { ...value };
