@@ -4,7 +4,7 @@ import { join } from 'node:path';
 import { describe, expect, test } from 'vitest';
 import { measure } from '../benchmarks/lib/measure.mjs';
 import { makeResults, renderTable, rowsLeftOut, writeResults } from '../benchmarks/lib/report.mjs';
-import { quantile, slope, summarize } from '../benchmarks/lib/statistics.mjs';
+import { compareRounds, inRounds, median, quantile, slope, summarize } from '../benchmarks/lib/statistics.mjs';
 
 const side = (values, phases = []) => ({ values, phases });
 
@@ -31,6 +31,21 @@ describe('statistics', () => {
       ]),
     ).toBeCloseTo(2);
     expect(summarize([5, 1, 2, 3, 4])).toEqual({ count: 5, median: 3, p25: 2, p75: 4, p95: 4.8 });
+  });
+
+  test('a ratio of two sides tells between what it lies: what slows down both is no difference, a slow process is one', () => {
+    let draw = 0;
+    const random = () => ((draw++ * 7) % 10) / 10;
+    const rounds = inRounds([1, 1, 9, 9, 1, 1], 2);
+    expect(rounds).toEqual([
+      [1, 1],
+      [9, 9],
+      [1, 1],
+    ]);
+    const doubled = rounds.map((round) => round.map((value) => value * 2));
+    expect(compareRounds([doubled], [rounds], median, { draws: 50, random })).toEqual({ ratio: 2, low: 2, high: 2 });
+    const { low, high } = compareRounds([rounds, doubled], [rounds], median, { draws: 50, random });
+    expect([low, high]).toEqual([1, 2]);
   });
 });
 
