@@ -53,6 +53,15 @@ print(json.dumps(a))`;
     expect(({} as Record<string, unknown>).polluted).toBeUndefined();
   });
 
+  test('finds what was loaded ahead as Python counts nothing of, so that using it copies no page; its own it counts', async () => {
+    const code = `
+import json, sys
+own = object()
+never = sys.getrefcount(None)
+print(json.dumps([sys.getrefcount(x) == never for x in (json, json.dumps.__code__, json.dumps.__code__.co_consts, own)]))`;
+    expect((await worker.run({ 'main.py': code })).result).toEqual([true, true, true, false]);
+  });
+
   test('gets an input of 1 MiB whole', async () => {
     const code = 'import json, os, sys\nprint(json.dumps([len(json.load(sys.stdin)), "PAYLOAD" in os.environ]))';
     const result = await worker.run({ 'main.py': code }, { input: 'x'.repeat(2 ** 20) });
@@ -161,10 +170,10 @@ describe('a handler', () => {
     const code = `
 def handler(event, context):
     return {"event": event, "job": context.job_id, "memory": context.memory_limit_in_mb,
-            "left": 0 < context.get_remaining_time_in_millis() <= 5000}`;
+            "left": 0 < context.get_remaining_time_in_millis() <= 50000}`;
     const result = await worker.run(
       { 'app.py': code },
-      { handler: 'app.handler', input: [1], memoryMb: 200, timeoutMs: 5000 },
+      { handler: 'app.handler', input: [1], memoryMb: 200, timeoutMs: 50_000 },
     );
     expect(result.result).toEqual({ event: [1], job: result.requestId, memory: 200, left: true });
   });
@@ -253,9 +262,9 @@ describe('limits', () => {
   test('a function that ignores SIGTERM is dead soon after its deadline', async () => {
     const code = 'import signal, time\nsignal.signal(signal.SIGTERM, signal.SIG_IGN)\nprint("started")\ntime.sleep(60)';
     // Time to begin, on a busy machine too; then the grace of 200 ms.
-    const result = await worker.run({ 'main.py': code }, { timeoutMs: 2_500 });
+    const result = await worker.run({ 'main.py': code }, { timeoutMs: 4_000 });
     expect(result).toMatchObject({ status: 'FAILED', errorCode: 'NG_TIMEOUT', signal: 'SIGKILL', stdout: 'started\n' });
-    expect(result.durationMs).toBeGreaterThanOrEqual(2_700);
+    expect(result.durationMs).toBeGreaterThanOrEqual(4_200);
   });
 
   test('a function that eats memory is told of as such, and the next job is served', async () => {
@@ -330,7 +339,7 @@ test('a job in the snake dialect is answered in it', async () => {
     payload: { n: 21 },
   };
   worker.client.queue.send(JSON.stringify(message));
-  const result = await worker.client.results.wait('snake-1', AbortSignal.timeout(30_000));
+  const result = await worker.client.results.wait('snake-1', AbortSignal.timeout(100_000));
   expect(result).toMatchObject({
     job_id: 'snake-1',
     status: 'completed',
