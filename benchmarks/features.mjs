@@ -5,9 +5,9 @@
 
 import { writeFileSync } from 'node:fs';
 import { loadavg } from 'node:os';
-import { parseArgs } from 'node:util';
 import { setUp } from '../scripts/setup.mjs';
 import { interrupted } from './lib/interrupted.mjs';
+import { optionsOrExit } from './lib/options.mjs';
 import { compareRounds, inRounds, mean, median, round, summarize } from './lib/statistics.mjs';
 
 const HERE = new URL('.', import.meta.url);
@@ -27,18 +27,7 @@ Measures what the plugins that observe cost a job, and writes benchmarks/results
   --each        each plugin alone, too; takes four times as long
   --help        this text`;
 
-const { values: options } = parseArgs({
-  options: {
-    rounds: { type: 'string', default: '100' },
-    workers: { type: 'string', default: '3' },
-    each: { type: 'boolean' },
-    help: { type: 'boolean', short: 'h' },
-  },
-});
-if (options.help) {
-  console.log(HELP);
-  process.exit();
-}
+const options = optionsOrExit(HELP, { rounds: 100, workers: 3, each: false });
 const stopped = interrupted();
 
 await setUp({ say: console.error });
@@ -74,10 +63,10 @@ async function sample(cases) {
     perRound: JOBS_PER_ROUND,
   };
   const sides = {};
-  for (let worker = 1; worker <= Number(options.workers); worker++) {
+  for (let worker = 1; worker <= options.workers; worker++) {
     for (const [row, names] of cases) sides[`${row} ${worker}`] = await workers.side({ ...job, names });
   }
-  const samples = await measure(sides, { rounds: Number(options.rounds), signal: stopped, say: () => {} });
+  const samples = await measure(sides, { rounds: options.rounds, signal: stopped, say: () => {} });
   const ofRow = (row) => Object.keys(sides).filter((name) => name.replace(/ \d+$/, '') === row);
   return Object.fromEntries([...cases.keys()].map((row) => [row, ofRow(row).map((name) => samples[name])]));
 }

@@ -3,6 +3,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { describe, expect, test } from 'vitest';
 import { measure } from '../benchmarks/lib/measure.mjs';
+import { readOptions } from '../benchmarks/lib/options.mjs';
 import { makeResults, renderTable, rowsLeftOut, writeResults } from '../benchmarks/lib/report.mjs';
 import { compareRounds, inRounds, median, quantile, slope, summarize } from '../benchmarks/lib/statistics.mjs';
 
@@ -46,6 +47,28 @@ describe('statistics', () => {
     expect(compareRounds([doubled], [rounds], median, { draws: 50, random })).toEqual({ ratio: 2, low: 2, high: 2 });
     const { low, high } = compareRounds([rounds, doubled], [rounds], median, { draws: 50, random });
     expect([low, high]).toEqual([1, 2]);
+  });
+});
+
+describe('the command line of a benchmark', () => {
+  const options = { rounds: 4, jobs: { default: 10, least: 0 }, each: false, runtime: 'runsc' };
+
+  test('gives values of the types of the defaults', () => {
+    expect(readOptions(options, [])).toEqual({ rounds: 4, jobs: 10, each: false, runtime: 'runsc' });
+    const argv = ['--rounds', '7', '--jobs', '0', '--each', '--runtime', 'runc'];
+    expect(readOptions(options, argv)).toEqual({ rounds: 7, jobs: 0, each: true, runtime: 'runc' });
+    expect(readOptions(options, ['-h'])).toBeUndefined();
+  });
+
+  test.each([
+    ['--rounds', '0'],
+    ['--rounds', 'many'],
+    ['--jobs', '1.5'],
+    ['--jobs', ''],
+    ['--round', '3'],
+    ['more', ''],
+  ])('%s %s is refused', (...argv) => {
+    expect(() => readOptions(options, argv)).toThrow(/--rounds|--jobs|--round|more/);
   });
 });
 
