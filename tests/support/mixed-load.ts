@@ -5,8 +5,10 @@
 
 import { setTimeout as sleep } from 'node:timers/promises';
 import { startFleetProcesses } from './aws-fleet-processes.js';
+import { publishedTimes, untilEmpty } from './campaign-counts.js';
 import { jobTimeline, seconds } from './job-timeline.js';
 import { MIXED_JOBS, type MixedJob, registerJobs } from './mixed-jobs.js';
+import { seeded } from './seeded.js';
 import type { AwsWorker } from './services/aws-worker.js';
 import { apiAt } from './test-controller.js';
 
@@ -137,15 +139,14 @@ export async function mixedLoad({ durationMs, killEveryMs, clients, seed, say }:
         REST_MS,
       )
       .catch((error: Error) => wrong.push(error.message));
-    // What is left in the queue now has its result, and only has to be deleted.
-    const left = async () => Object.values(await fleet.queue.depth()).reduce((sum, messages) => sum + messages, 0);
-    for (const end = performance.now() + 60_000; (await left()) > 0 && performance.now() < end; ) await sleep(500);
+    await untilEmpty(fleet.queue);
 
     let deliveredAgain = 0;
-    const published = new Map<number, number>();
+    const published = publishedTimes(
+      fleet.results,
+      sent.map(({ id }) => id),
+    );
     for (const { id, job } of sent) {
-      const times = fleet.results.texts(id).length;
-      published.set(times, (published.get(times) ?? 0) + 1);
       const { answer } = await api.call('GET', `/status/${id}`, undefined, headers);
       if (!isAsExpected(answer, job)) wrong.push(`${id} (${job.functionName}): ${JSON.stringify(answer)}`);
       if (answer.attempt > 1) deliveredAgain += 1;
@@ -173,15 +174,4 @@ function isAsExpected(answer: Record<string, unknown>, { result, errorCode }: Mi
   const found = (answer.result ?? {}) as Record<string, unknown>;
   const wanted = Object.entries(result ?? {});
   return isDone && wanted.every(([name, value]) => JSON.stringify(found[name]) === JSON.stringify(value));
-}
-
-/** mulberry32: the same numbers for the same seed, from 0 to below 1. */
-function seeded(seed: number): () => number {
-  let state = seed;
-  return () => {
-    state = (state + 0x6d2b79f5) | 0;
-    let t = Math.imul(state ^ (state >>> 15), 1 | state);
-    t = (t + Math.imul(t ^ (t >>> 7), 61 | t)) ^ t;
-    return ((t ^ (t >>> 14)) >>> 0) / 4_294_967_296;
-  };
 }
