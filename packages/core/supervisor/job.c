@@ -57,7 +57,7 @@ static void start_clock(void) {
   job.cpu_before_us = meter_cpu_us();
   job.start_us = now_us();
   job.deadline_us = job.start_us + job.timeout_us;
-  crowd_begin(job.start_us);
+  crowd_begin(job.start_us, job.cpu_before_us);
 }
 
 static void start_command(const run_request_t *request) {
