@@ -3,7 +3,7 @@
 import { defineConfig } from 'vitest/config';
 
 /** What is waited for comes in its own time on a busy machine; where it never comes, the test says what it found. */
-const PATIENT = { poll: { timeout: 30_000 } };
+const PATIENT = { poll: { timeout: 100_000 } };
 
 export default defineConfig({
   test: {
@@ -18,8 +18,8 @@ export default defineConfig({
           include: ['packages/*/src/**/*.test.ts', 'scripts/**/*.test.mjs'],
           sequence: { groupOrder: 0 },
           // A bound for what hangs; a busy machine is slow.
-          testTimeout: 60_000,
-          hookTimeout: 60_000,
+          testTimeout: 200_000,
+          hookTimeout: 200_000,
         },
       },
       {
@@ -30,8 +30,9 @@ export default defineConfig({
           // They share one engine, and some of them measure: they run alone, after the unit tests.
           fileParallelism: false,
           sequence: { groupOrder: 1 },
-          testTimeout: 120_000,
-          hookTimeout: 300_000,
+          // The first to need an image makes it in its hook, which takes minutes.
+          testTimeout: 400_000,
+          hookTimeout: 1_200_000,
         },
       },
     ],

@@ -87,5 +87,5 @@ describe('withFileLock', () => {
     );
     const codes = await Promise.all(children.map(async (each) => (await once(each, 'exit'))[0]));
     expect(codes).toEqual([0, 0, 0, 0]);
-  }, 30_000);
+  });
 });

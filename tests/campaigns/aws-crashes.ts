@@ -10,7 +10,7 @@ import { STAGES } from '../support/aws-stages.js';
 const [kills = 30, chains = 3] = process.argv.slice(2).map(Number);
 const rounds = Math.ceil(kills / chains);
 const begun = performance.now();
-const report = await crashCampaign({ chains, rounds, say: (text) => console.error(text) });
+const report = await crashCampaign({ chains, rounds, sweepMs: 10_000, say: (text) => console.error(text) });
 console.log({ ...report, published: Object.fromEntries(report.published) });
 console.log(`${((performance.now() - begun) / 1000).toFixed(0)} s`);
 const expected = chains * rounds * STAGES.length;

@@ -193,7 +193,7 @@ describe.each(LANGUAGES)('%s', (language) => {
     const { result, ends } = await run(language, calls);
     expect(ends).toEqual([{ pieces: 5 }, { pieces: 5 }]);
     expect(result.llmUsage).toMatchObject({ promptTokens: 0, completionTokens: 10, calls: 2 });
-    await expect.poll(() => service.left, { timeout: 30_000 }).toEqual(['goes on', 'goes on']);
+    await expect.poll(() => service.left).toEqual(['goes on', 'goes on']);
   });
 
   test('an answer that is none is a clear error, and counts as far as it was one', async () => {

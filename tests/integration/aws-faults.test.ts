@@ -4,7 +4,7 @@ import { expect, test } from 'vitest';
 import { faultCampaign } from '../support/aws-faults.js';
 
 test('faults of SQS, S3, Redis and CloudWatch: no job is lost, none is published twice, on the emulator fauxqs', {
-  timeout: 300_000,
+  timeout: 900_000,
 }, async () => {
   const { faults, injected, ...report } = await faultCampaign({ jobs: 100 });
   expect(report).toEqual({

@@ -16,7 +16,7 @@ describe('through the emulator fauxqs', () => {
   beforeAll(async () => {
     plane = await DataPlane.start(startFauxqs);
     await plane.code.put('echo.zip', { 'main.sh': 'cat' });
-    await plane.code.put('slow.zip', { 'main.sh': 'sleep 3.5; cat' });
+    await plane.code.put('slow.zip', { 'main.sh': 'sleep 7; cat' });
   });
   afterAll(() => plane?.close());
 
@@ -64,9 +64,9 @@ describe('through the emulator fauxqs', () => {
     };
     for (let i = 0; i < 6; i++) await send();
     await plane.results.all([camel, snake]);
-    await expect.poll(queue.depth, { timeout: 30_000 }).toEqual(EMPTY);
+    await expect.poll(queue.depth).toEqual(EMPTY);
     await send();
-    await expect.poll(queue.depth, { timeout: 30_000 }).toEqual(EMPTY);
+    await expect.poll(queue.depth).toEqual(EMPTY);
     for (const id of [camel, snake]) {
       expect(plane.results.texts(id)).toHaveLength(1);
       expect(runsOf(workers, id)).toBe(1);
@@ -75,8 +75,8 @@ describe('through the emulator fauxqs', () => {
   });
 
   test('a job longer than the visibility runs once', async () => {
-    const queue = await plane.queue({ maxReceiveCount: 20, visibilitySeconds: 1 });
-    const options = { sqs: { visibilityMs: 1_000 } };
+    const queue = await plane.queue({ maxReceiveCount: 20, visibilitySeconds: 3 });
+    const options = { sqs: { visibilityMs: 3_000 } };
     const workers = [await plane.worker(queue, { options }), await plane.worker(queue, { options })];
     const id = plane.name('long');
     await queue.send(camelMessage({ id, functionId: 'f', key: 'slow.zip', input: 1 }));
@@ -99,7 +99,7 @@ describe('through the emulator fauxqs', () => {
       await worker.close();
     }
     await using worker = await plane.worker(queue, { options });
-    await expect.poll(async () => (await queue.depth()).deadLetters, { timeout: 30_000 }).toBe(1);
+    await expect.poll(async () => (await queue.depth()).deadLetters).toBe(1);
     expect((await queue.takeDeadLetters())[0]?.Body).toContain(id);
     const after = plane.name('after');
     await queue.send(camelMessage({ id: after, functionId: 'f', key: 'echo.zip', input: 1 }));
@@ -108,7 +108,9 @@ describe('through the emulator fauxqs', () => {
     await expect.poll(queue.depth).toEqual(EMPTY);
   });
 
-  test('dependencies go all at once and come back, twice: nothing is lost, health tells the truth, no restart', async () => {
+  test('dependencies go all at once and come back, twice: nothing is lost, health tells the truth, no restart', {
+    timeout: 900_000,
+  }, async () => {
     const queue = await plane.queue({ maxReceiveCount: 100, visibilitySeconds: 3 });
     const options = {
       s3: { requestTimeoutMs: 1_000 },
@@ -139,9 +141,12 @@ describe('through the emulator fauxqs', () => {
   });
 });
 
-test('workers that are asked to stop end well and in time, and hand back what does not (emulator fauxqs)', async () => {
+test('workers that are asked to stop end well and in time, and hand back what does not (emulator fauxqs)', {
+  timeout: 600_000,
+}, async () => {
   const report = await stopCampaign({ times: 4 });
   expect(report).toMatchObject({ exitCodes: new Map([[0, 4]]), notHandedBack: 0, published: new Map([[1, 6]]) });
-  // The drain, the receive that is under way, and what it takes to hand back and to remove containers on a busy machine.
-  expect(report.slowestMs).toBeLessThan(DRAIN_MS + 30_000);
+  // The drain, the receive that is under way, and what it takes to hand back and to remove containers on a busy machine;
+  // the job that does not end would take ten minutes.
+  expect(report.slowestMs).toBeLessThan(DRAIN_MS + 120_000);
 });

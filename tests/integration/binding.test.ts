@@ -56,7 +56,8 @@ describe.each(RUNTIMES)('%s', (runtime) => {
   });
 
   test.each([
-    ['a time-out', 'cpu-spin.sh', { timeoutMs: 200 }, 'NG_TIMEOUT'],
+    // Long enough for a program to begin and say where it is, on a machine that is busy.
+    ['a time-out', 'cpu-spin.sh', { timeoutMs: 4_000 }, 'NG_TIMEOUT'],
     ['out of memory', 'memory-anonymous.sh', { memoryMb: 64 }, 'NG_OUT_OF_MEMORY'],
   ])('after %s the container is removed, and never used again', async (name, file, job, errorCode) => {
     const files = attackFiles(file, runtime);

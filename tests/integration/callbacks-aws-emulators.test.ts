@@ -11,7 +11,7 @@ import { AWS_ENVIRONMENT } from '../support/services/aws-clients.js';
 import { zip } from '../support/zip.js';
 
 const SECRET = `whsec_${'A'.repeat(32)}`;
-const WAIT = { timeout: 60_000 };
+const WAIT = { timeout: 200_000 };
 let directory: string;
 let fleet: AwsFleet;
 let first: AwsController;

@@ -28,16 +28,17 @@ beforeAll(async () => {
   folder = root;
   temporary = root;
   expect(await call('images', 'build')).toMatchObject({ exitCode: 0 });
-});
+}, 1_200_000);
 
 beforeEach(async () => {
   folder = await mkdtemp(join(root, 'project-'));
   temporary = await mkdtemp(join(root, 'temporary-'));
 });
 
-afterEach(() => {
+afterEach(async () => {
+  const ends = [...started].map((child) => once(child, 'close'));
   for (const child of started) child.kill('SIGKILL');
-  started.clear();
+  await Promise.all(ends);
 });
 
 afterAll(() => rm(root, { recursive: true, force: true }));
@@ -271,13 +272,18 @@ describe('a worker', () => {
   test('serves jobs of other processes until it is told to stop, and ends what runs', async () => {
     const { command, ready } = await start();
     expect(ready).toMatchObject({ state: 'ready', runtimes: ['python', 'node', 'cpp', 'go'] });
-    const health = await fetch(`${ready.http}/health`);
-    expect([health.status, await health.json()]).toEqual([200, { status: 'healthy' }]);
-    expect(await (await fetch(`${ready.http}/status`)).json()).toMatchObject({
-      state: 'ready',
-      activeJobs: 0,
-      pool: { runtimes: { python: { idle: 1 }, cpp: {}, go: {} } },
-    });
+    const get = async (path: string) => {
+      const answer = await fetch(ready.http + path);
+      return [answer.status, await answer.json()] as [number, { activeJobs: number }];
+    };
+    await expect.poll(() => get('/health')).toEqual([200, { status: 'healthy' }]);
+    await expect
+      .poll(async () => (await get('/status'))[1])
+      .toMatchObject({
+        state: 'ready',
+        activeJobs: 0,
+        pool: { runtimes: { python: { idle: 1 }, cpp: {}, go: {} } },
+      });
 
     const waited = await call('submit', join(EXAMPLES, 'hello'), '--input', '{"name": "Bo"}', '--wait');
     expect(waited).toMatchObject({ exitCode: 0, out: '{"greeting":"Hello, Bo!"}\n' });
@@ -292,11 +298,12 @@ describe('a worker', () => {
 
     // A job that runs when the worker is told to stop gets the time to end.
     await write({ 'slow.py': 'import time\ntime.sleep(5)\nprint("\\"done\\"")' });
-    expect((await call('submit', 'slow.py', '--id', 'slow')).exitCode).toBe(0);
-    const busy = async () =>
-      ((await (await fetch(`${ready.http}/status`)).json()) as { activeJobs: number }).activeJobs;
+    // The command that sends it may take longer to end than the job takes.
+    const sent = call('submit', 'slow.py', '--id', 'slow');
+    const busy = async () => (await get('/status'))[1].activeJobs;
     await expect.poll(busy, { interval: 20 }).toBe(1);
     command.child.kill('SIGTERM');
+    expect((await sent).exitCode).toBe(0);
     expect((await command.ended).exitCode).toBe(0);
     expect(await containersOf(command.child)).toEqual([]);
     expect(await call('result', 'slow')).toMatchObject({ exitCode: 0, out: '"done"\n' });

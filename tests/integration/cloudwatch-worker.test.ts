@@ -26,7 +26,7 @@ test('each job’s peak arrives once, also where CloudWatch hung while jobs ran;
     results.push(await worker.run(code, { runtime: 'shell', functionId: 'hello' }));
     await hit;
     for (let job = 0; job < 3; job++) results.push(await worker.run(code, { runtime: 'shell', functionId: 'hello' }));
-    expect((await worker.worker.health()).status).toBe('healthy');
+    await expect.poll(async () => (await worker.worker.health()).status).toBe('healthy');
     expect(receiver.requests).toEqual([]);
     // What hung is cut off and sent again.
     await proxy.clear();

@@ -15,7 +15,7 @@ let api: TestController;
 
 beforeAll(async () => {
   dataDir = await mkdtemp(join(tmpdir(), 'nanogrid-controller-'));
-  api = await startTestController({ dataDir, runtimes, settings: { waitTimeoutMs: 200, requestTimeoutMs: 3_000 } });
+  api = await startTestController({ dataDir, runtimes, settings: { waitTimeoutMs: 200 } });
 });
 
 afterAll(async () => {
@@ -27,8 +27,12 @@ const FIELDS = { function_name: 'f', runtime: 'python' };
 const SOURCE = 'print(1)';
 
 /** Sends bytes as they are, and gives the whole answer. */
-function raw(bytes: string | Buffer, after?: { readonly waitForEnd: true }): Promise<string> {
-  const { port } = new URL(api.address);
+function raw(
+  bytes: string | Buffer,
+  after?: { readonly waitForEnd: true },
+  { address }: Pick<TestController, 'address'> = api,
+): Promise<string> {
+  const { port } = new URL(address);
   return new Promise((resolve, reject) => {
     const socket = connect(Number(port), '127.0.0.1', () => {
       if (after === undefined) socket.end(bytes);
@@ -102,8 +106,15 @@ describe('the connection', () => {
   });
 
   test('of a client that is slow is ended', async () => {
-    const answer = await raw('POST /run HTTP/1.1\r\nHost: x\r\nContent-Length: 10\r\n\r\n', { waitForEnd: true });
-    expect(answer).toMatch(/^HTTP\/1.1 (408|415) /);
+    const folder = await mkdtemp(join(tmpdir(), 'nanogrid-controller-'));
+    const own = await startTestController({ dataDir: folder, runtimes, settings: { requestTimeoutMs: 1_000 } });
+    try {
+      const half = 'POST /run HTTP/1.1\r\nHost: x\r\nContent-Length: 10\r\n\r\n';
+      expect(await raw(half, { waitForEnd: true }, own)).toMatch(/^HTTP\/1.1 (408|415) /);
+    } finally {
+      await own.close();
+      await rm(folder, { recursive: true });
+    }
   });
 
   test('that speaks something else', async () => {
@@ -132,6 +143,7 @@ test('the API describes itself, for programs and in a page', async () => {
   expect(Object.keys(answer.paths).sort()).toEqual([
     '/functions',
     '/functions/{function_id}',
+    '/functions/{function_id}/copies',
     '/health',
     '/jobs/{job_id}/cancel',
     '/run',
@@ -196,10 +208,9 @@ test('jobs are refused while the queue is full, and /health says so', async () =
   try {
     const { answer: fn } = await own.upload(FIELDS, SOURCE, 'main.py');
     for (let i = 0; i < 2; i++) await client.queue.send('{}');
-    expect(await own.call('GET', '/health')).toMatchObject({
-      status: 503,
-      answer: { failing: { queue: 'it is full: 2 jobs wait' } },
-    });
+    await expect
+      .poll(() => own.call('GET', '/health'))
+      .toMatchObject({ status: 503, answer: { failing: { queue: 'it is full: 2 jobs wait' } } });
     const run = await own.call('POST', '/run', { function_id: fn.function_id }, { 'x-async': 'true' });
     expect(run).toMatchObject({ status: 503, answer: { error: { code: 'UNAVAILABLE' } } });
     expect(run.headers.get('retry-after')).toBe('10');

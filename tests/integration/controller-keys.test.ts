@@ -26,7 +26,7 @@ describe('with API keys', () => {
       { id: 'other', hash: other.hash, maxConcurrent: 1 },
       { id: 'reader', hash: reader.hash, owner: 'team-a', scopes: ['read' as const], ratePerMinute: 5 },
     ];
-    own = await startTestController({ dataDir: folder, runtimes, settings: { apiKeys, waitTimeoutMs: 300 } });
+    own = await startTestController({ dataDir: folder, runtimes, settings: { apiKeys, waitTimeoutMs: 5_000 } });
   });
 
   afterAll(async () => {
@@ -84,6 +84,7 @@ describe('with API keys', () => {
     for (const [method, path, body] of [
       ['GET', `/functions/${fn.function_id}`],
       ['DELETE', `/functions/${fn.function_id}`],
+      ['POST', `/functions/${fn.function_id}/copies`, { function_name: 'copy' }],
       ['POST', '/run', { function_id: fn.function_id }],
       ['GET', `/status/${job.job_id}`],
       ['POST', `/jobs/${job.job_id}/cancel`],

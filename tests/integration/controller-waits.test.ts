@@ -122,7 +122,7 @@ test('a result that comes after the client left is kept for whoever asks, and th
   const warnings: Error[] = [];
   const warn = (warning: Error) => warnings.push(warning);
   process.on('warning', warn);
-  const all = Promise.all(Array.from({ length: 50 }, (_, index) => run(id, index)));
+  const all = Promise.all(Array.from({ length: 50 }, (_, index) => runUntilServed(id, index)));
   for (const body of await take(store, 50)) await answer(store, body);
   expect((await all).map(({ status }) => status)).toEqual(Array(50).fill(200));
   process.off('warning', warn);

@@ -135,7 +135,7 @@ test('without the host’s counter: the mark where the job raised it, else the l
     for (const [index, input] of [60, 20].entries()) {
       const requestId = `blind-${index}`;
       client.queue.send(JSON.stringify({ requestId, functionId: 'blind', runtime: 'shell', s3Key, input }));
-      results.push((await client.results.wait(requestId, AbortSignal.timeout(30_000))) as unknown as PublishedResult);
+      results.push((await client.results.wait(requestId, AbortSignal.timeout(100_000))) as unknown as PublishedResult);
     }
     const [first, second] = results as [PublishedResult, PublishedResult];
     expectPeak(first, 60 + bare.shell);

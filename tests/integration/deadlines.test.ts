@@ -12,9 +12,9 @@ import { startTestWorker, type TestWorker } from '../support/test-worker.js';
  * None of these jobs ends by itself, so any bound shows that it was ended. How soon is a figure of a machine that does
  * nothing else, which the campaign measures: here the machine may keep the supervisor waiting.
  */
-const DEAD_WITHIN_MS = 10_000;
+const DEAD_WITHIN_MS = 20_000;
 /** Long enough for a program to begin and say how it wants to end, on a machine that is busy. */
-const BEGUN_MS = 2_500;
+const BEGUN_MS = 4_000;
 const GRACE_MS = 30_000;
 const HOUR_MS = 3_600_000;
 
@@ -63,19 +63,20 @@ test.each(FORKING)('a job that %s (%s) is ended, and leaves nobody', async (_nam
 });
 
 test('a job with a crowd of processes comes last in its container, and another job does not', async () => {
-  const source = (processes: number) =>
+  const source = (processes: number, looks: number) =>
     perl(
-      `for (1 .. ${processes}) { if (!fork()) { sleep 30; exit } } select(undef, undef, undef, 1); print getpriority(0, 0)`,
+      `for (1 .. ${processes}) { if (!fork()) { sleep 100; exit } }
+for (1 .. ${looks}) { select(undef, undef, undef, 0.1); last if getpriority(0, 0) == 19 } print getpriority(0, 0)`,
     );
-  expect((await worker.run(source(60), { runtime: 'shell' })).stdout).toBe('19');
+  expect((await worker.run(source(60, 400), { runtime: 'shell' })).stdout).toBe('19');
   // After the supervisor all the same, whose own is 0.
-  expect((await worker.run(source(6), { runtime: 'shell' })).stdout).toBe('10');
+  expect((await worker.run(source(6, 10), { runtime: 'shell' })).stdout).toBe('10');
 });
 
 test('nor does the crowd’s container keep others waiting: it has a small weight until its job is over', async () => {
   const key = await worker.put(
     perl(
-      'for (1 .. $ENV{PAYLOAD}) { if (!fork()) { sleep 60; exit } } select(undef, undef, undef, 8); print qx(hostname)',
+      'for (1 .. $ENV{PAYLOAD}) { if (!fork()) { sleep 100; exit } } sleep 15 if $ENV{PAYLOAD} > 1; print qx(hostname)',
     ),
   );
   const job = { key, runtime: 'shell', functionId: 'crowd' };
@@ -83,14 +84,14 @@ test('nor does the crowd’s container keep others waiting: it has a small weigh
   const weight = () => cpuWeightOf(stdout.trim());
   const usual = await weight();
   const id = await worker.submit(undefined, { ...job, input: 60 });
-  await expect.poll(weight).toBeLessThan(usual / 4);
+  await expect.poll(weight, { interval: 200 }).toBeLessThan(usual / 4);
   expect(await worker.result(id)).toMatchObject({ status: 'SUCCESS', stdout, phases: { start: 'reused' } });
   await expect.poll(weight).toBe(usual);
 });
 
 test('nor does that of a job that uses more than its share, however few its processes are', async () => {
   const key = await worker.put(
-    perl('print qx(hostname); if ($ENV{PAYLOAD} == 2) { 1 while getpriority(0, 0) < 19; print "last\\n" }'),
+    perl('print qx(hostname); if ($ENV{PAYLOAD} == 2) { 1 while getpriority(0, 0) < 19; sleep 10; print "last\\n" }'),
   );
   const job = { key, runtime: 'shell', functionId: 'overdraft' };
   const { stdout } = await worker.run(undefined, { ...job, input: 1 });
@@ -98,10 +99,9 @@ test('nor does that of a job that uses more than its share, however few its proc
   const [usual, before] = [await cpuWeightOf(id), await cpuTimeOf(id)];
   const running = await worker.submit(undefined, { ...job, input: 2, timeoutMs: 60_000 });
   await expect.poll(() => cpuTimeOf(id)).toBeGreaterThan(before + 300);
-  expect(await cpuWeightOf(id)).toBe(usual);
   // As a kernel that does not stop it leaves it: with more behind it than its share allows.
   const restore = await setCpuShare(id, 0.02);
-  await expect.poll(() => cpuWeightOf(id)).toBeLessThan(usual / 4);
+  await expect.poll(() => cpuWeightOf(id), { interval: 200 }).toBeLessThan(usual / 4);
   await restore();
   expect(await worker.result(running)).toMatchObject({ status: 'SUCCESS', stdout: `${id}\nlast\n` });
 });

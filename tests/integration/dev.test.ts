@@ -9,7 +9,7 @@ import { text } from 'node:stream/consumers';
 import { fileURLToPath } from 'node:url';
 import { newApiKey } from '@nanogrid/controller';
 import { createDockerClient, DockerEngine } from '@nanogrid/core';
-import { afterAll, beforeAll, expect, test } from 'vitest';
+import { afterAll, afterEach, beforeAll, expect, test } from 'vitest';
 import { type OllamaStandIn, startOllamaStandIn } from '../support/services/ollama-stand-in.js';
 
 const BIN = fileURLToPath(new URL('../../packages/cli/dist/bin.js', import.meta.url));
@@ -17,6 +17,9 @@ const E2E = fileURLToPath(new URL('../../examples/e2e.sh', import.meta.url));
 const HELLO = fileURLToPath(new URL('../../examples/functions/hello', import.meta.url));
 const engine = new DockerEngine(createDockerClient(process.env.DOCKER_HOST));
 const { key, hash } = newApiKey();
+
+/** Images may have to be made and programs to be compiled, on a machine that may be busy. */
+const LONG = { timeout: 1_200_000 };
 
 let folder: string;
 /** The TMPDIR of the commands: what they leave there is found. */
@@ -42,8 +45,13 @@ beforeAll(async () => {
   );
 });
 
-afterAll(async () => {
+afterEach(async () => {
+  const ends = [...started].map((child) => once(child, 'close'));
   for (const child of started) child.kill('SIGKILL');
+  await Promise.all(ends);
+});
+
+afterAll(async () => {
   await ollama?.close();
   await rm(folder, { recursive: true, force: true });
   await rm(temporary, { recursive: true, force: true });
@@ -87,7 +95,7 @@ async function containersOf({ pid }: ChildProcess): Promise<string[]> {
   return all.filter(({ labels }) => labels['nanogrid.process']?.startsWith(`${pid}.`)).map(({ name }) => name);
 }
 
-test('dev serves all of the API, the command line is its client, and Ctrl-C takes everything away', async () => {
+test('dev serves all of the API, the command line is its client, and Ctrl-C takes everything away', LONG, async () => {
   const { child, ended, facts } = await ready('dev');
   expect(facts).toMatchObject({ state: 'ready', role: 'all', http: expect.stringMatching(/^http:\/\/127\.0\.0\.1:/) });
   const { api = '' } = facts;
@@ -132,7 +140,7 @@ test('a controller of its own starts without Docker, and ends with 0 when it is 
   const facts = JSON.parse(String(line)) as Ready;
   expect(facts).toMatchObject({ state: 'ready', role: 'controller', api: expect.any(String) });
   expect(facts.http).toBeUndefined();
-  expect((await fetch(`${facts.api}/health`)).status).toBe(200);
+  await expect.poll(async () => (await fetch(`${facts.api}/health`)).status).toBe(200);
   child.kill('SIGTERM');
   const { exitCode, err } = await ended;
   expect(exitCode).toBe(0);
@@ -153,7 +161,7 @@ test('a controller that everybody could use does not start', async () => {
   expect(exitCode).toBe(2);
 });
 
-test('a worker and a controller in processes of their own share the embedded twins', async () => {
+test('a worker and a controller in processes of their own share the embedded twins', LONG, async () => {
   const worker = await ready('start');
   const controller = await ready('start', '--role', 'controller');
   expect(worker.facts).toMatchObject({ role: 'worker', http: expect.any(String) });

@@ -11,7 +11,7 @@ import { type OllamaStandIn, startOllamaStandIn } from '../support/services/olla
 
 const E2E = fileURLToPath(new URL('../../examples/e2e.sh', import.meta.url));
 /** The languages are compiled for the first time, on a machine that may be busy. */
-const LONG = { timeout: 600_000 };
+const LONG = { timeout: 1_200_000 };
 
 let ollama: OllamaStandIn;
 let fleet: FleetProcesses;
@@ -23,7 +23,7 @@ beforeAll(async () => {
   const settings = { aiEndpoint: ollama.address, network: { grants: { '*': 'ai' } } };
   fleet = await startFleetProcesses({ settings });
   [controller, worker] = await Promise.all([fleet.start('controller'), fleet.start('worker')]);
-});
+}, 1_200_000);
 
 afterAll(async () => {
   await fleet?.close();
@@ -44,7 +44,7 @@ test('every check of the script holds, each job has one result, and nothing is l
   const counts = [...fleet.results.counts().values()];
   expect(counts.length).toBeGreaterThan(8);
   expect(counts.every((count) => count === 1)).toBe(true);
-  await expect.poll(fleet.queue.depth, { timeout: 60_000 }).toEqual({ waiting: 0, inFlight: 0, deadLetters: 0 });
+  await expect.poll(fleet.queue.depth).toEqual({ waiting: 0, inFlight: 0, deadLetters: 0 });
   expect(await controller.stop()).toBe(0);
   expect(await worker.stop()).toBe(0);
 });

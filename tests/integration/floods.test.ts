@@ -49,11 +49,11 @@ afterAll(async () => {
   await rm(directory, { recursive: true, force: true });
 });
 
-async function run(attack: string, timeoutMs = 20_000): Promise<PublishedResult> {
+async function run(attack: string, timeoutMs = 90_000): Promise<PublishedResult> {
   const requestId = `${attack}-${Math.random().toString(36).slice(2)}`;
   const message = { requestId, runtime: 'python', s3Key: 'logs.zip', functionId: 'logs', input: attack, timeoutMs };
   client.queue.send(JSON.stringify(message));
-  const result = await client.results.wait(requestId, AbortSignal.timeout(60_000));
+  const result = await client.results.wait(requestId, AbortSignal.timeout(110_000));
   expect(result).toBeDefined();
   for (const text of [result?.stdout, result?.stderr, result?.errorMessage ?? ''] as string[]) {
     // No half of a surrogate pair: as UTF-8 it is what it was.

@@ -45,7 +45,7 @@ async function startPlugin(
     endpoint: dynalite.endpoint,
     tableName: `functions-${++serial}`,
     createTable: true,
-    requestTimeoutMs: 2_000,
+    requestTimeoutMs: 20_000,
     ...options,
   });
   const { config } = await loadConfig({ cwd: await makeFolder(), overrides: { plugins: [plugin] }, env: {} });
@@ -268,7 +268,7 @@ describe('DynamoDB on the emulator dynalite:', () => {
     });
     await proxy.clear();
     expect(await registry.get('fn-1')).toBeUndefined();
-    expect(await healthy()).toBe(true);
+    await expect.poll(healthy).toBe(true);
   });
 });
 

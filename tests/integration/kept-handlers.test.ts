@@ -19,9 +19,9 @@ beforeAll(async () => {
     },
   });
   key = await worker.put({ 'main.py': main });
-}, 300_000);
+});
 
-afterAll(() => worker.close());
+afterAll(() => worker?.close());
 
 interface Found {
   readonly jobs: number;
@@ -31,7 +31,7 @@ interface Found {
 
 /** Runs one job of a function; what it does is in the input. */
 async function run(what: string, options: { functionId?: string; timeoutMs?: number; key?: string } = {}) {
-  const { functionId = 'f', timeoutMs = 20_000 } = options;
+  const { functionId = 'f', timeoutMs = 60_000 } = options;
   const job = { runtime: 'python', handler: 'main.handler', key: options.key ?? key, functionId, timeoutMs };
   const result = await worker.run(undefined, { ...job, memoryMb: 128, input: { do: what } });
   // The next one must not come while this one's container cleans up, or it may get another container.

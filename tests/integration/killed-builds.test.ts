@@ -27,7 +27,9 @@ static_assert(slow() >= 0);
 int main() { std::printf("\\"%s\\"\\n", __TIME__); }
 `;
 
-test('a worker that is killed in the middle of a build: the next builds again, with one result for each job', async () => {
+test('a worker that is killed in the middle of a build: the next builds again, with one result for each job', {
+  timeout: 1_200_000,
+}, async () => {
   const directory = await mkdtemp(join(tmpdir(), 'nanogrid-test-'));
   cleanups.push(() => rm(directory, { recursive: true, force: true }));
   await mkdir(join(directory, 'data'));
@@ -37,7 +39,7 @@ test('a worker that is killed in the middle of a build: the next builds again, w
   const send = (requestId: string) =>
     client.queue.send(JSON.stringify({ requestId, runtime: 'cpp', s3Key: 'f.zip', functionId: 'f' }));
   const results = (ids: readonly string[]) =>
-    Promise.all(ids.map((id) => client.results.wait(id, AbortSignal.timeout(90_000))));
+    Promise.all(ids.map((id) => client.results.wait(id, AbortSignal.timeout(200_000))));
   const inCache = (...path: string[]) => readdir(join(directory, 'work/artifact-cache', ...path));
   const artifacts = async () => (await inCache()).filter((name) => name.length === 64);
 
@@ -58,7 +60,7 @@ test('a worker that is killed in the middle of a build: the next builds again, w
   const ids = ['a', 'b'];
   for (const id of ids) send(id);
   const first = await start();
-  await expect.poll(() => programsOf(first.child.pid), { timeout: 60_000, interval: 50 }).toContain('cc1plus');
+  await expect.poll(() => programsOf(first.child.pid), { timeout: 600_000, interval: 50 }).toContain('cc1plus');
   await first.end('SIGKILL');
   expect(await client.results.get('a')).not.toMatchObject({ state: 'completed' });
   expect(await artifacts()).toEqual([]);

@@ -10,6 +10,8 @@ testRuntime({
     script: new URL('../../packages/runtime-testkit/reference/go/', import.meta.url),
     broken: { 'main.go': 'package main\n\nfunc main() { nothing() }\n' },
   },
+  // A bound for what hangs: the first job may have to wait for its image.
+  resultTimeoutMs: 300_000,
   test,
   after: afterAll,
 });

@@ -10,6 +10,8 @@ testRuntime({
     script: new URL('../../packages/runtime-testkit/reference/node/', import.meta.url),
     handler: { name: 'index.handler' },
   },
+  // A bound for what hangs: the first job may have to wait for its image.
+  resultTimeoutMs: 300_000,
   test,
   after: afterAll,
 });

@@ -95,8 +95,8 @@ describe('the pool', () => {
 
   test('a container that is lost during a job: the job is tried again', async () => {
     await using worker = await startTestWorker({ runtimes: [shell] });
-    const id = await worker.submit({ 'main.sh': 'sleep 2; echo done' }, { runtime: 'shell' });
-    await expect.poll(() => programsOf(process.pid)).toContain('sleep 2');
+    const id = await worker.submit({ 'main.sh': 'sleep 7; echo done' }, { runtime: 'shell' });
+    await expect.poll(() => programsOf(process.pid)).toContain('sleep 7');
     // One that is only being made is spared.
     await Promise.all(
       (await containersOf(process.pid)).map((name) =>
@@ -113,7 +113,7 @@ describe('the pool', () => {
 describe('stopping', () => {
   test('lets running jobs end, and leaves no container', async () => {
     const worker = await startTestWorker({ runtimes: [shell] });
-    const id = await worker.submit({ 'main.sh': 'sleep 1; echo done' }, { runtime: 'shell' });
+    const id = await worker.submit({ 'main.sh': 'sleep 3; echo done' }, { runtime: 'shell' });
     await expect.poll(async () => (await worker.worker.status()).activeJobs).toBe(1);
     await worker.worker.stop();
     expect(await worker.client.results.get(id)).toMatchObject({ state: 'completed' });
@@ -152,7 +152,7 @@ describe('a worker that is killed', () => {
     await mkdir(join(directory, 'data'));
     const client = await openLocal({ directory: join(directory, 'data') });
     cleanups.push(() => client.close());
-    await client.code.put({ bucket: undefined, key: 'f.zip' }, await zip({ 'main.sh': 'sleep 0.5; cat' }));
+    await client.code.put({ bucket: undefined, key: 'f.zip' }, await zip({ 'main.sh': 'sleep 1.5; cat' }));
     const ids = Array.from({ length: 6 }, (_, i) => `job-${i}`);
     for (const [i, requestId] of ids.entries()) {
       client.queue.send(JSON.stringify({ requestId, runtime: 'shell', s3Key: 'f.zip', input: i }));
@@ -164,7 +164,7 @@ describe('a worker that is killed', () => {
     await expect.poll(() => containersOf(first.pid)).toEqual([]);
 
     const second = await start(directory);
-    const signal = AbortSignal.timeout(60_000);
+    const signal = AbortSignal.timeout(100_000);
     const results = await Promise.all(ids.map((id) => client.results.wait(id, signal)));
     expect(results.map((result) => [result?.status, result?.stdout])).toEqual(ids.map((_, i) => ['SUCCESS', `${i}`]));
     second.kill('SIGTERM');

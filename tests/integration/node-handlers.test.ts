@@ -33,7 +33,7 @@ exports.awaited = async (event, context) => {
   await new Promise((resolve) => setTimeout(resolve, 5));
   const left = context.getRemainingTimeInMillis();
   return { event, ids: [context.jobId, context.requestId, context.awsRequestId, context.functionId, context.functionName],
-    memory: context.memoryLimitInMB, left: left > 0 && left < 5000, main: require.main === module, argv: process.argv[1] };
+    memory: context.memoryLimitInMB, left: left > 0 && left <= 50000, main: require.main === module, argv: process.argv[1] };
 };
 exports.late = (event, context, callback) => { setTimeout(() => { callback(null, event); callback(null, 9); }, 5); };
 exports.failing = (event, context, callback) => { callback(new Error('by callback')); };
@@ -67,7 +67,7 @@ const withoutShim = expect.not.stringContaining('shim');
 describe('a handler', () => {
   test('gets event and context, and is awaited', async () => {
     const input = { ['__proto__']: { polluted: true }, n: 1 };
-    const result = await handler('all.awaited', input, { timeoutMs: 5000 });
+    const result = await handler('all.awaited', input, { timeoutMs: 50_000 });
     const id = result.requestId;
     expect(JSON.stringify((result.result as { event: unknown }).event)).toBe(JSON.stringify(input));
     expect(result.result).toMatchObject({
@@ -98,7 +98,7 @@ describe('a handler', () => {
   });
 
   test('ends the job with its answer, whatever else still runs', async () => {
-    expect(await handler('all.busy', null, { timeoutMs: 10_000 })).toMatchObject({ result: 'done' });
+    expect(await handler('all.busy', null, { timeoutMs: 60_000 })).toMatchObject({ result: 'done' });
   });
 
   test.each([
@@ -119,7 +119,7 @@ describe('a handler', () => {
     ['other.go', "there is no module 'other' in the function's code"],
     ['all.endless', 'never finished: nothing is left to wait for'],
   ])('%s fails, and is told why', async (name, reason) => {
-    const result = await handler(name, null, { timeoutMs: 20_000 });
+    const result = await handler(name, null, { timeoutMs: 60_000 });
     expect(result).toMatchObject({ status: 'FAILED', exitCode: 1, stderr: withoutShim });
     expect(result.stderr).toMatch(new RegExp(`^handler '${name}'`));
     expect(result.stderr).toContain(reason);

@@ -7,6 +7,7 @@ import { execFile } from 'node:child_process';
 import { readFile } from 'node:fs/promises';
 import { createRequire } from 'node:module';
 import { dirname, join } from 'node:path';
+import { setTimeout as sleep } from 'node:timers/promises';
 import { fileURLToPath } from 'node:url';
 import { promisify } from 'node:util';
 import { definePlugin, type Logger, silentLogger } from '@nanogrid/core';
@@ -113,12 +114,15 @@ beforeAll(async () => {
     await worker.submit(undefined, { key, input: { holdMb: 0, exit: 0, seconds: 600 }, timeoutMs: 600_000 });
   }
   // A result is heard before the queue has been told.
-  do samples = parseExposition(await page());
-  while (
-    (sampleValue(samples, 'nanogrid_messages_settled_total', { outcome: 'published' }) ?? 0) < 3 ||
-    sampleValue(samples, 'nanogrid_slots_free') !== 0 ||
-    sampleValue(samples, 'nanogrid_queue_messages', { state: 'waiting' }) !== 1
-  );
+  for (; ; await sleep(100)) {
+    samples = parseExposition(await page());
+    if (
+      (sampleValue(samples, 'nanogrid_messages_settled_total', { outcome: 'published' }) ?? 0) >= 3 &&
+      sampleValue(samples, 'nanogrid_slots_free') === 0 &&
+      sampleValue(samples, 'nanogrid_queue_messages', { state: 'waiting' }) === 1
+    )
+      break;
+  }
 });
 
 afterAll(async () => {

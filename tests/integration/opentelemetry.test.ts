@@ -14,10 +14,11 @@ const MAIN = 'import json, os, sys\njson.load(sys.stdin)\nprint(json.dumps(os.en
 let receiver: OtlpCollector;
 let worker: TestWorker;
 
-async function startWorker(endpoint: string): Promise<TestWorker> {
+/** `timeoutMs`: how long sending may take, and a stop wait for it. */
+async function startWorker(endpoint: string, timeoutMs = 25_000): Promise<TestWorker> {
   return startTestWorker({
     runtimes: [python({ preload: [] })],
-    plugins: [opentelemetry({ timeoutMs: 2_000 })],
+    plugins: [opentelemetry({ timeoutMs })],
     env: { OTEL_EXPORTER_OTLP_ENDPOINT: endpoint },
   });
 }
@@ -90,7 +91,7 @@ test('what waits to be sent is sent when the worker stops; without a collector j
   const { requestId } = await stopping.run({ 'main.py': MAIN }, { input: null });
   await stopping.close();
   expect(own.spans.some(({ attributes }) => attributes['faas.invocation_id'] === requestId)).toBe(true);
-  const away = await startWorker(own.endpoint);
+  const away = await startWorker(own.endpoint, 2_000);
   await own.close();
   for (let count = 0; count < 3; count++) {
     expect(await away.run({ 'main.py': MAIN }, { input: null })).toMatchObject({ status: 'SUCCESS' });

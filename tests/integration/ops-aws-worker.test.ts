@@ -8,7 +8,8 @@ import { once } from 'node:events';
 import { readFile, rm, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
-import { afterAll, afterEach, beforeAll, describe, expect, test } from 'vitest';
+import type { SQSClient } from '@aws-sdk/client-sqs';
+import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, test } from 'vitest';
 import { AWS_ENVIRONMENT, s3Client, sqsClient } from '../support/services/aws-clients.js';
 import { containersOf, makeWorkerDirectory } from '../support/services/aws-worker.js';
 import { makeBucket, type TestBucket } from '../support/services/buckets.js';
@@ -25,6 +26,7 @@ const NPX: readonly [string, ...string[]] = ['npx', '--no', 'nanogrid'];
 const PASSWORD = 'hush-redis-password';
 
 let directory: string;
+let sqs: SQSClient;
 let aws: AwsEmulator;
 let cloudWatch: CloudWatch;
 let redis: RedisServer;
@@ -32,14 +34,14 @@ let results: ResultListener;
 let queue: TestQueue;
 let code: TestBucket;
 let environment: Record<string, string>;
+let serial = 0;
 const started = new Set<ChildProcess>();
 
 beforeAll(async () => {
   directory = await makeWorkerDirectory();
   [aws, cloudWatch, redis] = await Promise.all([startFauxqs(), startCloudWatch(), startRedis({ password: PASSWORD })]);
   results = await listenForResults({ port: redis.port, password: PASSWORD });
-  const sqs = sqsClient(aws.endpoint);
-  queue = await makeQueue(sqs, 'jobs', { maxReceiveCount: 3 });
+  sqs = sqsClient(aws.endpoint);
   const s3 = s3Client(aws.endpoint);
   code = await makeBucket(s3, 'fleet-code');
   await makeBucket(s3, 'fleet-data');
@@ -48,7 +50,6 @@ beforeAll(async () => {
     ...{ PATH, HOME, ...AWS_ENVIRONMENT, ...(DOCKER_HOST === undefined ? {} : { DOCKER_HOST }) },
     AWS_ENDPOINT_URL: aws.endpoint,
     AWS_ENDPOINT_URL_CLOUDWATCH: cloudWatch.endpoint,
-    SQS_QUEUE_URL: queue.url,
     S3_CODE_BUCKET: code.name,
     S3_USER_DATA_BUCKET: 'fleet-data',
     REDIS_HOST: redis.host,
@@ -66,7 +67,17 @@ beforeAll(async () => {
     .replace('plugins })', 'plugins, http: { port: 0 } })');
   await writeFile(join(directory, 'nanogrid.config.ts'), config);
   // The first one to need the image builds it; the tests below have less time than that takes.
-  await launch(['images', 'build']).ended;
+  expect(await launch(['images', 'build'], { SQS_QUEUE_URL: `${aws.endpoint}/000000000000/jobs` }).ended).toMatchObject(
+    {
+      exitCode: 0,
+    },
+  );
+}, 1_200_000);
+
+beforeEach(async () => {
+  // Each test has its own: what one leaves in a queue is no job of the next one's worker, whose stop would wait for it.
+  queue = await makeQueue(sqs, `jobs-${++serial}`, { maxReceiveCount: 3 });
+  environment.SQS_QUEUE_URL = queue.url;
 });
 
 afterEach(async () => {
@@ -84,6 +95,7 @@ afterEach(async () => {
 });
 
 afterAll(async () => {
+  sqs?.destroy();
   await Promise.all([results?.close(), aws?.close(), cloudWatch?.close(), redis?.close()]);
   await rm(directory, { recursive: true, force: true });
 });
@@ -145,9 +157,11 @@ function lines({ written }: Command): Line[] {
 
 async function start(argv: readonly string[] = [], program = NANOGRID) {
   const command = launch(['start', '--json', ...argv], {}, program);
-  await command.until(() => command.written.out.includes('\n'));
+  const served = () => lines(command).find(({ msg }) => msg === 'metrics are served')?.address;
+  // Two pipes: what was written first is not what is read first.
+  await command.until(() => command.written.out.includes('\n') && served() !== undefined);
   const ready = JSON.parse(command.written.out) as { state: string; pid: number; http: string };
-  const metrics = String(lines(command).find(({ msg }) => msg === 'metrics are served')?.address);
+  const metrics = String(served());
   const group = -(command.child.pid as number);
   return { command, ready, metrics, signalGroup: (name: NodeJS.Signals) => process.kill(group, name) };
 }
@@ -175,7 +189,10 @@ test('a worker of the fleet: a job, every line of its log, its metrics, and a dr
   expect(await results.result('hello-1')).toMatchObject({ status: 'SUCCESS', result: { hi: 'Ada' } });
 
   // Each stage has a line that says which job of which function it was, and how it went.
-  await command.until(() => lines(command).some(({ stage, jobId }) => jobId === 'hello-1' && stage === 'settle'));
+  const ofHello = () => lines(command).filter(({ jobId }) => jobId === 'hello-1');
+  await command.until(
+    () => ofHello().some(({ stage }) => stage === 'settle') && ofHello().some(({ msg }) => msg === 'job done'),
+  );
   const stages = lines(command).filter(({ msg, jobId }) => jobId === 'hello-1' && msg === 'stage ended');
   for (const line of stages) expect(line).toMatchObject({ functionId: 'hello', ms: expect.any(Number) });
   expect(stages.map(({ stage, outcome }) => `${stage} ${outcome}`)).toEqual([
@@ -188,14 +205,18 @@ test('a worker of the fleet: a job, every line of its log, its metrics, and a dr
 
   const scrape = async () => await (await fetch(metrics)).text();
   // The queue is asked at most every five seconds, and may have been while the message was still in it.
-  await expect.poll(scrape, { interval: 500 }).toContain('nanogrid_queue_messages{state="waiting"} 0\n');
-  const page = await scrape();
-  expect(page).toContain('worker_jobs_processed_total{status="success",runtime="python",model=""} 1\n');
-  expect(page).toMatch(/worker_job_duration_seconds_count\{runtime="python",model=""\} 1\n/);
-  expect(page).toContain('worker_active_jobs 0\n');
-  expect(page).toContain('nanogrid_redis_outbox_entries{plugin="@nanogrid/plugin-redis"} 0\n');
-  expect(page).toMatch(/nanogrid_pool_containers\{runtime="python",state="(idle|bound)"\} 1\n/);
-  expect(await (await fetch(`${ready.http}/status`)).json()).toMatchObject({
+  // A result is heard, and told of in the log, before the job's slot and its container are free.
+  for (const told of [
+    'nanogrid_queue_messages{state="waiting"} 0\n',
+    'worker_jobs_processed_total{status="success",runtime="python",model=""} 1\n',
+    'worker_job_duration_seconds_count{runtime="python",model=""} 1\n',
+    'worker_active_jobs 0\n',
+    'nanogrid_redis_outbox_entries{plugin="@nanogrid/plugin-redis"} 0\n',
+    'nanogrid_pool_containers{runtime="python",state="bound"} 1\n',
+  ])
+    await expect.poll(scrape, { interval: 500 }).toContain(told);
+  const status = async () => await (await fetch(`${ready.http}/status`)).json();
+  await expect.poll(status, { interval: 500 }).toMatchObject({
     ...{ state: 'ready', version: expect.any(String), activeJobs: 0, failing: {}, queue: { waiting: 0 } },
     pool: { runtimes: { python: expect.any(Object), node: {} } },
   });
@@ -237,15 +258,15 @@ test('health and metrics answer while Redis hangs, and say so; then they say tha
   redis.freeze();
   try {
     const health = async () => {
-      const answer = await fetch(`${ready.http}/health`, { signal: AbortSignal.timeout(8_000) });
+      const answer = await fetch(`${ready.http}/health`, { signal: AbortSignal.timeout(20_000) });
       return { code: answer.status, ...((await answer.json()) as { failing?: Record<string, string> }) };
     };
     const unwell = { code: 503, failing: { '@nanogrid/plugin-redis': expect.any(String) } };
-    await expect.poll(health, { timeout: 30_000, interval: 250 }).toMatchObject(unwell);
-    const page = await fetch(metrics, { signal: AbortSignal.timeout(8_000) });
-    expect(await page.text()).toContain('nanogrid_part_failing{part="@nanogrid/plugin-redis"} 1\n');
+    await expect.poll(health, { timeout: 100_000, interval: 250 }).toMatchObject(unwell);
+    const page = async () => (await fetch(metrics, { signal: AbortSignal.timeout(20_000) })).text();
+    await expect.poll(page, { interval: 250 }).toContain('nanogrid_part_failing{part="@nanogrid/plugin-redis"} 1\n');
     redis.thaw();
-    await expect.poll(health, { timeout: 30_000, interval: 250 }).toMatchObject({ code: 200 });
+    await expect.poll(health, { timeout: 100_000, interval: 250 }).toMatchObject({ code: 200 });
   } finally {
     redis.thaw();
   }
@@ -264,7 +285,7 @@ describe('the doctor', () => {
 
   test('says of each service what is wrong with it, which setting that is and where it came from', async () => {
     const { exitCode, out } = await launch(['doctor', '--json'], {
-      SQS_QUEUE_URL: queue.url.replace(/jobs$/, 'jbos'),
+      SQS_QUEUE_URL: queue.url.replace(/jobs-\d+$/, 'jbos'),
       S3_CODE_BUCKET: 'no-such-bucket',
       REDIS_PASSWORD: 'wrong-password',
     }).ended;

@@ -22,7 +22,11 @@ beforeEach(async () => {
 });
 
 afterEach(async () => {
-  for (const child of started) child.kill('SIGKILL');
+  for (const child of started) {
+    const ended = child.exitCode ?? child.signalCode;
+    child.kill('SIGKILL');
+    if (ended === null) await once(child, 'exit');
+  }
   started.clear();
   await rm(folder, { recursive: true, force: true });
 });
@@ -47,7 +51,7 @@ test('systemd hears when jobs are taken, that the worker lives, and that it stop
   const socket = join(folder, 'notify');
   const receiver = launch('perl', ['-e', RECEIVER, socket]);
   const heard = () => receiver.written.text.split('\n').map((line) => line.trim());
-  await expect.poll(heard, { timeout: 30_000 }).toContain('listening');
+  await expect.poll(heard).toContain('listening');
   // No container has to wait: what is looked at here is the worker's own process.
   const config = { http: { port: 0 }, workDir: 'work', pool: { sizes: { python: 0, node: 0 } } };
   await writeFile(join(folder, 'nanogrid.config.json'), JSON.stringify(config));
@@ -55,9 +59,9 @@ test('systemd hears when jobs are taken, that the worker lives, and that it stop
   const { child, exit, written } = launch(process.execPath, [BIN, 'start'], env);
   const ready = `READY=1 STATUS=taking jobs MAINPID=${child.pid}`;
   await expect.poll(heard, { timeout: 100_000 }).toContain(ready);
-  expect(written.text).toContain('"msg":"ready"');
-  await expect.poll(heard, { timeout: 30_000 }).toContain('WATCHDOG=1');
+  await expect.poll(() => written.text).toContain('"msg":"ready"');
+  await expect.poll(heard).toContain('WATCHDOG=1');
   child.kill('SIGTERM');
   expect(await exit).toEqual([0, null]);
-  await expect.poll(heard, { timeout: 30_000 }).toContain('STOPPING=1 STATUS=letting jobs end');
+  await expect.poll(heard).toContain('STOPPING=1 STATUS=letting jobs end');
 });

@@ -46,7 +46,7 @@ describe.each(['shell', 'python'] as const)('%s', (runtime) => {
 
   /** Runs the attack, then looks around in the same container. */
   async function run(...input: string[]): Promise<Outcome> {
-    const job = { key, runtime, functionId: 'outputs', timeoutMs: 20_000 };
+    const job = { key, runtime, functionId: 'outputs', timeoutMs: 90_000 };
     const result = await worker.run(undefined, { ...job, input: input.join(' ') });
     expect(result.phases.start).toBe('reused');
     const after = await worker.run(undefined, { ...job, input: LOOK_AROUND });

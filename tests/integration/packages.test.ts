@@ -49,7 +49,7 @@ beforeAll(async () => {
   const compiler = ['typescript', '@types/node'].map((name) => `${name}@${tools[name]}`);
   const installed = await call(project, 'npm', ...INSTALL, ...paths, ...compiler);
   expect(installed, installed.err).toMatchObject({ exitCode: 0 });
-});
+}, 1_200_000);
 
 afterAll(() => rm(root, { recursive: true, force: true }));
 
@@ -123,7 +123,7 @@ describe('the tarballs', () => {
   });
 });
 
-describe('an empty project with the packages installed', () => {
+describe('an empty project with the packages installed', { timeout: 600_000 }, () => {
   test('has one copy of core, which all of them share', async () => {
     const listed = await call(project, 'npm', 'ls', '@nanogrid/core', '--all', '--json');
     expect(listed, listed.out).toMatchObject({ exitCode: 0 });
@@ -208,7 +208,7 @@ async function follow(page: string): Promise<Ended> {
 }
 
 // Each compiles, runs the kit or its tests, and installs packages: longer than a test has by default on a busy machine.
-describe('a package of a third party', { timeout: 300_000 }, () => {
+describe('a package of a third party', { timeout: 900_000 }, () => {
   test('Perl, on an image with nothing of ours: builds, passes the kit, and is installed from its tarball', async () => {
     const own = join(project, 'runtime-perl');
     await cp(join(ROOT, 'examples/runtime-perl'), own, { recursive: true });

@@ -57,7 +57,7 @@ describe('publishing', () => {
     await hours.progress('ttl-1', 'pending');
     for (const key of ['result:ttl-1', 'job:ttl-1']) expect(await redis.pttl(key)).toBeLessThanOrEqual(3_600_000);
     await hours.publish(makeResult('ttl-1'), 'camel');
-    for (const key of ['result:ttl-1', 'job:ttl-1']) expect(await redis.pttl(key)).toBeGreaterThan(3_590_000);
+    for (const key of ['result:ttl-1', 'job:ttl-1']) expect(await redis.pttl(key)).toBeGreaterThan(3_000_000);
     await results.publish(makeResult('ttl-2'), 'camel');
     await expect.poll(() => redis.exists('result:ttl-2', 'job:ttl-2')).toBe(0);
     expect(await results.get('ttl-2')).toBeUndefined();
@@ -168,7 +168,7 @@ describe('taking up a job', () => {
     const start = await results.begin('claim-5');
     await redis.set('claim:claim-5', 'another');
     if (start.kind === 'run') start.end();
-    await results.health();
+    await expect.poll(() => results.health().then(() => 'healthy', String)).toBe('healthy');
     expect(await redis.get('claim:claim-5')).toBe('another');
   });
 });
@@ -207,13 +207,14 @@ describe('waiting', () => {
       String(await redis.client('LIST'))
         .trim()
         .split('\n').length;
-    const before = await clients();
+    // This one, those of both stores, and none of the tests before.
+    await expect.poll(clients).toBe(3);
     const ids = Array.from({ length: 5_000 }, (_, n) => `many-${n}`);
     const early = ids.slice(0, 1_000);
     await Promise.all(early.map((id) => publisher.publish(makeResult(id), 'camel')));
     const waits = ids.map((id) => results.wait(id, never));
     expect(results.stats().waits).toBe(5_000);
-    await expect.poll(clients).toBe(before + 1);
+    await expect.poll(clients).toBe(4);
     await Promise.all(ids.slice(1_000).map((id) => publisher.publish(makeResult(id), 'camel')));
     const found = await Promise.all(waits);
     expect(found.map((result) => result?.requestId)).toEqual(ids);

@@ -165,13 +165,13 @@ describe('a worker with the S3 plugin on the emulator fauxqs', () => {
       outputFiles: [],
       errorMessage: expect.stringContaining('output.bucket (from the command line)'),
     });
-    expect((await worker.worker.health()).failing).toMatchObject({
-      '@nanogrid/plugin-s3': expect.stringContaining('AccessDenied'),
-    });
+    await expect
+      .poll(async () => (await worker.worker.health()).failing)
+      .toMatchObject({ '@nanogrid/plugin-s3': expect.stringContaining('AccessDenied') });
     await proxy.clear();
     expect(await run(key)).toMatchObject({ status: 'SUCCESS', result: 'done', attempt: 1 });
     await vi.waitFor(async () => expect((await worker.worker.health()).status).toBe('healthy'), {
-      timeout: 60_000,
+      timeout: 200_000,
       interval: 500,
     });
   });
@@ -186,7 +186,7 @@ describe('a worker with the S3 plugin on the emulator fauxqs', () => {
         expect((await worker.worker.health()).failing).toMatchObject({
           '@nanogrid/plugin-s3': expect.stringContaining('failed'),
         }),
-      { timeout: 60_000, interval: 500 },
+      { timeout: 200_000, interval: 500 },
     );
     await proxy.clear();
     expect(await worker.result(id)).toMatchObject({ status: 'SUCCESS', result: 'here' });

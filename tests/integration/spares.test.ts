@@ -16,9 +16,9 @@ beforeAll(async () => {
     ],
     settings: { reuse: { functions: { kept: 'process' }, maxUses: 3 } },
   });
-}, 120_000);
+});
 
-afterAll(() => worker.close());
+afterAll(() => worker?.close());
 
 describe('a spare process', () => {
   test('runs a script as the job’s user, with its streams, input and environment', async () => {

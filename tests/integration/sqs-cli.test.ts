@@ -28,8 +28,8 @@ beforeAll(async () => {
   await writeFile(join(folder, 'nanogrid.config.json'), '{"plugins": ["@nanogrid/plugin-sqs"]}');
 });
 afterAll(async () => {
-  client.destroy();
-  await emulator.close();
+  client?.destroy();
+  await emulator?.close();
   await rm(folder, { recursive: true, force: true });
 });
 beforeEach(async () => {
@@ -39,7 +39,7 @@ beforeEach(async () => {
 /** Its exit code, and what it wrote. */
 function call(argv: string[], more: NodeJS.ProcessEnv = {}): Promise<{ exitCode: number; out: string; err: string }> {
   const env = { PATH: process.env.PATH, ...AWS_ENVIRONMENT, AWS_ENDPOINT_URL: emulator.endpoint };
-  const options = { cwd: folder, env: { ...env, SQS_QUEUE_URL: queue.url, ...more }, timeout: 60_000 };
+  const options = { cwd: folder, env: { ...env, SQS_QUEUE_URL: queue.url, ...more }, timeout: 100_000 };
   return new Promise((resolve) => {
     const child = execFile(process.execPath, [BIN, 'queue', ...argv], options, (_error, out, err) =>
       resolve({ exitCode: child.exitCode ?? -1, out, err }),

@@ -31,8 +31,8 @@ describe.each([
     client = sqsClient(emulator.endpoint);
   });
   afterAll(async () => {
-    client.destroy();
-    await emulator.close();
+    client?.destroy();
+    await emulator?.close();
     vi.unstubAllEnvs();
   });
 
@@ -117,7 +117,7 @@ describe.each([
   });
 
   test('an extended message stays invisible beyond its first visibility', async () => {
-    const { queue, source } = await make({}, { visibilityMs: 3_000, waitMs: 4_000 });
+    const { queue, source } = await make({}, { visibilityMs: 5_000, waitMs: 6_000 });
     await queue.send('long');
     const [delivery] = await source.receive(1, never);
     await delivery?.extend(60_000);
@@ -127,7 +127,7 @@ describe.each([
   });
 
   test('a stale receipt does not touch the newer delivery', async () => {
-    const { queue, source } = await make({}, { visibilityMs: 1_000, waitMs: 2_000 });
+    const { queue, source } = await make({}, { visibilityMs: 2_000, waitMs: 10_000 });
     await queue.send('job');
     const [stale] = await source.receive(1, never);
     // Visible again by itself.
@@ -220,12 +220,9 @@ describe.each([
     const counts = { waiting: 1, inFlight: 1, delayed: 0, deadLetters: 1 };
     expect(await admin.inspect(never)).toMatchObject({ ...counts, name: queue.url, maxAttempts: 3 });
     // Its counts may be some seconds old.
-    expect(await source.stats?.()).toMatchObject({
-      name: queue.name,
-      deadLetters: 1,
-      maxReceiveCount: 3,
-      deadLettered: 1,
-    });
+    await expect
+      .poll(() => source.stats?.(), { interval: 500 })
+      .toMatchObject({ name: queue.name, deadLetters: 1, maxReceiveCount: 3, deadLettered: 1 });
   });
 
   test('the doctor finds the queue, and says what is wrong with one that is not there', async () => {
@@ -296,9 +293,9 @@ describe.each([
       await client.send(new ChangeMessageVisibilityCommand(visible));
 
       expect(await admin.purge('deadLetters', never)).toBe(8);
-      await vi.waitUntil(async () => (await queue.depth()).deadLetters === 0, { timeout: 30_000 });
+      await vi.waitUntil(async () => (await queue.depth()).deadLetters === 0, { timeout: 200_000 });
       expect(await admin.purge('queue', never)).toBe(4);
-      await vi.waitUntil(async () => (await queue.depth()).waiting === 0, { timeout: 30_000 });
+      await vi.waitUntil(async () => (await queue.depth()).waiting === 0, { timeout: 200_000 });
     },
   );
 });

@@ -25,8 +25,8 @@ beforeAll(async () => {
   client = sqsClient(emulator.endpoint);
 });
 afterAll(async () => {
-  client.destroy();
-  await emulator.close();
+  client?.destroy();
+  await emulator?.close();
   vi.unstubAllEnvs();
 });
 
@@ -89,7 +89,7 @@ async function make({ options, settings = {}, endpoint = emulator.endpoint, ...q
     return requestId;
   };
   const result = async (id: string) => {
-    const found = await local.results.wait(id, AbortSignal.timeout(60_000));
+    const found = await local.results.wait(id, AbortSignal.timeout(200_000));
     return found as Record<string, unknown>;
   };
   const settled = (expected: object) => expect.poll(() => queue.depth()).toMatchObject(expected);
@@ -132,10 +132,9 @@ describe('the table of outcomes', () => {
   ])(
     '%s: kept and tried later; on the last delivery an ERROR, and left to the dead-letter queue',
     async (_name, more, errorCode) => {
-      const { send, result, settled, local } = await make({ maxReceiveCount: 2 });
+      const { send, result, settled } = await make({ maxReceiveCount: 2 });
       const id = await send('echo ok', more);
-      await settled({ inFlight: 1 });
-      expect(await local.results.get(id)).not.toMatchObject({ result: expect.anything() });
+      // The first result there is is that of the second delivery.
       expect(await result(id)).toMatchObject({ status: 'ERROR', errorCode, attempt: 2 });
       await settled({ waiting: 0, inFlight: 0, deadLetters: 1 });
     },
@@ -152,10 +151,10 @@ describe('the table of outcomes', () => {
 
 test('jobs longer than the visibility run once, the one that waits in line too', async () => {
   const { send, result, settled } = await make({
-    options: { visibilityMs: 2_000 },
+    options: { visibilityMs: 4_000 },
     settings: { worker: { slots: 1, prefetch: 1 } },
   });
-  const ids = [await send('sleep 6; echo one'), await send('sleep 3; echo two')];
+  const ids = [await send('sleep 9; echo one'), await send('echo two')];
   for (const id of ids) expect(await result(id)).toMatchObject({ status: 'SUCCESS', attempt: 1 });
   await settled(EMPTY);
 });
@@ -191,7 +190,7 @@ describe('faults between the worker and SQS', () => {
   ] as const)('%s: told on the health, and over by itself', async (_name, operation, fault) => {
     await using proxy = await startHttpFaultProxy(emulator.endpoint);
     const { worker, send, result, settled } = await make({ endpoint: proxy.endpoint });
-    expect(await worker.health()).toMatchObject({ status: 'healthy' });
+    await expect.poll(() => worker.health()).toMatchObject({ status: 'healthy' });
     await proxy.fail(operation === undefined ? fault : (asked) => (asked.operation === operation ? fault : undefined));
     await expect.poll(async () => (await worker.health()).failing.source).toContain('the SQS queue');
     const id = await send('echo ok');
@@ -215,6 +214,6 @@ describe('faults between the worker and SQS', () => {
     expect(await queue.depth()).toMatchObject({ waiting: 0, inFlight: 1 });
     await proxy.clear();
     await settled(EMPTY);
-    expect((await worker.status()).processedJobs).toBe(1);
+    await expect.poll(async () => (await worker.status()).processedJobs).toBe(1);
   });
 });

@@ -47,7 +47,7 @@ async function runningJob(expect: ExpectStatic, runtime: string): Promise<string
         .getContainer(name)
         .top()
         .catch(() => undefined);
-      if (JSON.stringify(top ?? '').includes('sleep 3')) found = name;
+      if (JSON.stringify(top ?? '').includes('sleep 7')) found = name;
     }
     return found;
   };
@@ -63,23 +63,23 @@ async function gone(expect: ExpectStatic, runtime: string, names: readonly strin
 describe.concurrent('the first process of a container', () => {
   test('killed while a job runs: the job is run again, one result, slot and container are free', async ({ expect }) => {
     await using worker = await startTestWorker({ runtimes: [shellNamed('killed')] });
-    const id = await worker.submit({ 'main.sh': 'sleep 3; echo done' }, { runtime: 'killed' });
+    const id = await worker.submit({ 'main.sh': 'sleep 7; echo done' }, { runtime: 'killed' });
     const name = await runningJob(expect, 'killed');
     await docker.getContainer(name).kill();
     expect(await worker.result(id)).toMatchObject({ status: 'SUCCESS', stdout: 'done\n', attempt: 2 });
     await gone(expect, 'killed', [name]);
     await expect.poll(async () => (await worker.worker.status()).activeJobs).toBe(0);
-    expect(await worker.client.queue.stats()).toMatchObject({ waiting: 0, inFlight: 0 });
+    await expect.poll(() => worker.client.queue.stats()).toMatchObject({ waiting: 0, inFlight: 0 });
   });
 
   test('stopped while a job runs: given up soon after the deadline, removed, and the job is run again', async ({
     expect,
   }) => {
     await using worker = await startTestWorker({ runtimes: [shellNamed('stopped')] });
-    const id = await worker.submit({ 'main.sh': 'sleep 3; echo done' }, { runtime: 'stopped', timeoutMs: 15_000 });
+    const id = await worker.submit({ 'main.sh': 'sleep 7; echo done' }, { runtime: 'stopped', timeoutMs: 25_000 });
     const name = await runningJob(expect, 'stopped');
     await docker.getContainer(name).kill({ signal: 'SIGSTOP' });
-    expect(await worker.result(id)).toMatchObject({ status: 'SUCCESS', stdout: 'done\n', attempt: 2 });
+    expect(await worker.result(id, 200_000)).toMatchObject({ status: 'SUCCESS', stdout: 'done\n', attempt: 2 });
     await gone(expect, 'stopped', [name]);
   });
 
@@ -131,7 +131,8 @@ describe('a job that floods', () => {
   test('with 100,000 tiny writes: every one arrives', async () => {
     await using worker = await startTestWorker({ runtimes: [shellNamed('tiny')] });
     const script = 'i=0; while [ $i -lt 100000 ]; do echo x; i=$((i+1)); done';
-    const result = await worker.run({ 'main.sh': script }, { runtime: 'tiny', timeoutMs: 100_000 });
+    const id = await worker.submit({ 'main.sh': script }, { runtime: 'tiny', timeoutMs: 200_000 });
+    const result = await worker.result(id, 250_000);
     expect(result).toMatchObject({ status: 'SUCCESS', stdout: 'x\n'.repeat(100_000) });
   });
 });

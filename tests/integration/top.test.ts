@@ -4,6 +4,7 @@ import { type ChildProcess, execFile, spawn } from 'node:child_process';
 import { once } from 'node:events';
 import { rm, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
+import { setTimeout as sleep } from 'node:timers/promises';
 import { fileURLToPath } from 'node:url';
 import { type Local, openLocal } from '@nanogrid/plugin-local';
 import { afterAll, afterEach, beforeAll, describe, expect, test } from 'vitest';
@@ -70,15 +71,13 @@ async function startWorker(httpPort: number, metricsPort: number): Promise<Start
   });
   const exited = once(child, 'exit');
   const over = exited.then(() => true);
-  while (!out.includes('\n')) {
-    const ended = await Promise.race([
-      over,
-      once(child.stdout as NonNullable<typeof child.stdout>, 'data').then(() => false),
-    ]);
-    if (ended) throw new Error(`the worker ended before it was ready:\n${err}`);
+  const served = () => /"address":"(http[^"]*\/metrics)"/.exec(err)?.[1];
+  // Two pipes: what was written first is not what is read first.
+  while (!out.includes('\n') || served() === undefined) {
+    if (await Promise.race([over, sleep(20)])) throw new Error(`the worker ended before it was ready:\n${err}`);
   }
   const { http } = JSON.parse(out) as { http: string };
-  const metrics = /"address":"(http[^"]*\/metrics)"/.exec(err)?.[1] ?? '';
+  const metrics = served() ?? '';
   const stop = async () => {
     child.kill('SIGTERM');
     await exited;
@@ -101,14 +100,17 @@ beforeAll(async () => {
     expect(result).toMatchObject({ status: 'SUCCESS' });
   }
   // A result is heard before its message is settled.
-  let processed = 0;
-  while (processed < 2) {
+  for (let processed = 0; processed < 2; await sleep(50)) {
     const status = (await (await fetch(new URL('/status', worker.http))).json()) as { processedJobs: number };
     processed = status.processedJobs;
   }
 });
 
-afterEach(() => terminal?.kill());
+afterEach(async () => {
+  terminal?.kill();
+  await terminal?.ended;
+  terminal = undefined;
+});
 
 afterAll(async () => {
   await client?.close();
@@ -138,7 +140,8 @@ const widest = (page: string[] = []) => Math.max(...page.map(({ length }) => len
 describe('on a terminal', () => {
   test('shows jobs, pools, memory, tokens and cost, over again', async () => {
     const { until } = await open();
-    await until((text) => pages(text).length >= 3);
+    // Over again, and one of them is of a worker that was well when it was looked at.
+    await until((text) => pages(text).length >= 3 && / healthy {2}up /.test(pages(text).at(-1)?.[0] ?? ''));
     const page =
       pages(terminal?.written ?? '')
         .at(-1)

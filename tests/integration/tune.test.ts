@@ -15,7 +15,7 @@ import { startTestWorker } from '../support/test-worker.js';
 
 const BIN = fileURLToPath(new URL('../../packages/cli/dist/bin.js', import.meta.url));
 const engine = new DockerEngine(createDockerClient(process.env.DOCKER_HOST));
-const POLL = { interval: 50, timeout: 60_000 };
+const POLL = { interval: 50, timeout: 200_000 };
 /** What a run says of itself is what the kernel holds its container to, in cgroup v1 or v2. */
 const FUNCTION = `import os, time
 
@@ -59,10 +59,12 @@ beforeAll(async () => {
   await describeFolder();
   // The first one to need the image builds it; the commands below have less time than that takes.
   expect((await launch('images', 'build', 'python').ended).exitCode).toBe(0);
-});
+}, 1_200_000);
 
-afterEach(() => {
+afterEach(async () => {
+  const ends = [...started].map((child) => once(child, 'close'));
   for (const child of started) child.kill('SIGKILL');
+  await Promise.all(ends);
 });
 
 afterAll(() => rm(folder, { recursive: true, force: true }));
@@ -96,7 +98,7 @@ test('sizes that fail are shown with their reason, the others with what they tak
   const input = { hold: { 64: 200 }, hang: [96], raise: [128] };
   const { child, ended } = tune(
     input,
-    ...['--memory', '512,64,96,128,256', '--runs', '2', '--timeout', '1500', '--for', 'cost', '--json'],
+    ...['--memory', '512,64,96,128,256', '--runs', '2', '--timeout', '5000', '--for', 'cost', '--json'],
     ...['--price', '0.00002', '--currency', 'EUR', '--svg', 'sized.svg'],
   );
   const { exitCode, out, err } = await ended;
@@ -205,6 +207,21 @@ test('on a controller’s workers: a temporary function for each size, and none 
     });
     expect(await names()).toEqual(['kept']);
     expect((await controller.call('GET', `/functions/${kept}`)).answer).toMatchObject({ version: 1, memory_mb: 99 });
+
+    // By its name, where nothing lies at such a path: the code and the settings that the controller has.
+    const named = ['kept', '--input', '{}', ...sizes, ...server];
+    const registered = await launch('tune', ...named, '--json').ended;
+    expect(registered, registered.err).toMatchObject({ exitCode: 0 });
+    expect(JSON.parse(registered.out)).toMatchObject({
+      function: 'kept',
+      sizes: [
+        { memoryMb: 64, status: 'ok' },
+        { memoryMb: 128, status: 'ok' },
+      ],
+    });
+    expect(await launch('tune', ...named, '--handler', 'main.handler').ended).toMatchObject({ exitCode: 2 });
+    expect(await launch('tune', 'nobody', ...server).ended).toMatchObject({ exitCode: 4 });
+    expect(await names()).toEqual(['kept']);
 
     const long = tune({ sleep: 600 }, '--memory', '64', ...server);
     await expect.poll(async () => (await worker.worker.status()).activeJobs, POLL).toBe(1);

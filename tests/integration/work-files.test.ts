@@ -49,7 +49,7 @@ describe.each(['shell', 'python'] as const)('%s', (runtime) => {
 
   /** What the plugin finds after the job, and after the next one in the same container, which writes nothing. */
   async function run(name: string) {
-    const job = { key, runtime, functionId: 'usage', timeoutMs: 20_000 };
+    const job = { key, runtime, functionId: 'usage', timeoutMs: 90_000 };
     const result = await worker.run(undefined, { ...job, input: name });
     expect(result).toMatchObject({ status: 'SUCCESS', stdout: '', stderr: '', phases: { start: 'reused' } });
     const after = await worker.run(undefined, { ...job, input: LOOK_AROUND });

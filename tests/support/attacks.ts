@@ -39,7 +39,7 @@ export function attacker(worker: TestWorker, runtime: RuntimeName) {
 /** A neighbour: a function with a container of its own. What is returned checks that nothing has happened to it. */
 export async function neighbourOf(worker: TestWorker, runtime: RuntimeName): Promise<() => Promise<void>> {
   const key = await worker.put({ 'main.sh': 'hostname', 'main.py': 'import os; print(os.uname().nodename)' });
-  const job = { key, runtime, functionId: `${runtime}-neighbour`, timeoutMs: 10_000 };
+  const job = { key, runtime, functionId: `${runtime}-neighbour`, timeoutMs: 30_000 };
   const before = await worker.run(undefined, job);
   expect(before.status).toBe('SUCCESS');
   return async () => {

@@ -47,7 +47,7 @@ export async function startAwsFleet(directory: string) {
   async function load(
     place: { readonly host: string; readonly port: number },
     settings: Settings,
-    commandTimeoutMs = 1_000,
+    commandTimeoutMs = 10_000,
   ) {
     const env = {
       ...AWS_ENVIRONMENT,

@@ -23,7 +23,7 @@ export interface CrashReport {
   readonly published: ReadonlyMap<number, number>;
   /** Ids of jobs whose result was not the one expected. */
   readonly wrong: readonly string[];
-  /** What was found of dead workers more than 10 s after the next was ready. */
+  /** What was found of dead workers more than `sweepMs` after the next was ready. */
   readonly orphans: readonly string[];
   /** Longest time until nothing of a dead worker was left, in milliseconds after the next was ready. */
   readonly slowestSweepMs: number;
@@ -32,18 +32,19 @@ export interface CrashReport {
   readonly neighbourUntouched: boolean;
 }
 
-const SWEEP_MS = 10_000;
 const LAST_JOBS_MS = 120_000;
-const LAST_MESSAGES_MS = 30_000;
+const LAST_MESSAGES_MS = 60_000;
 
-/** `chains` run at once; each kills one worker at each stage, `rounds` times. */
+/** `chains` run at once; each kills one worker at each stage, `rounds` times. `sweepMs`: how long the next may take to sweep. */
 export async function crashCampaign({
   chains,
   rounds,
+  sweepMs,
   say = () => {},
 }: {
   chains: number;
   rounds: number;
+  sweepMs: number;
   say?: (text: string) => void;
 }): Promise<CrashReport> {
   const stops: (() => Promise<unknown>)[] = [];
@@ -86,7 +87,9 @@ export async function crashCampaign({
     const all = await Promise.all(Array.from({ length: chains }, (_, i) => makeChain(`chain-${i}`)));
     const ended = await Promise.allSettled(
       // Each begins elsewhere in the list, so that they do not all do the same at once.
-      all.map((chain, i) => runChain(chain, { rounds, offset: Math.floor((i * STAGES.length) / chains), tally, say })),
+      all.map((chain, i) =>
+        runChain(chain, { rounds, sweepMs, offset: Math.floor((i * STAGES.length) / chains), tally, say }),
+      ),
     );
     for (const one of ended) if (one.status === 'rejected') throw one.reason;
     const ids = all.flatMap((chain) => chain.ids);
@@ -142,7 +145,13 @@ interface Tally {
 
 async function runChain(
   chain: Chain,
-  { rounds, offset, tally, say }: { rounds: number; offset: number; tally: Tally; say: (text: string) => void },
+  {
+    rounds,
+    sweepMs,
+    offset,
+    tally,
+    say,
+  }: { rounds: number; sweepMs: number; offset: number; tally: Tally; say: (text: string) => void },
 ): Promise<void> {
   let dead: number | undefined;
   const sweeps: Promise<void>[] = [];
@@ -151,7 +160,7 @@ async function runChain(
     const id = `${chain.name}-${step}`;
     const worker = await startWorker(chain, 0);
     try {
-      if (dead !== undefined) sweeps.push(watchSweep(chain, dead, tally));
+      if (dead !== undefined) sweeps.push(watchSweep(chain, dead, tally, sweepMs));
       await reach(stage, id, step, chain, worker);
       await worker.kill();
     } catch (error) {
@@ -165,7 +174,7 @@ async function runChain(
   }
   const last = await startWorker(chain, 0);
   try {
-    if (dead !== undefined) sweeps.push(watchSweep(chain, dead, tally));
+    if (dead !== undefined) sweeps.push(watchSweep(chain, dead, tally, sweepMs));
     await chain.results.all(chain.ids, LAST_JOBS_MS);
     await Promise.all(sweeps);
     // A job that was published before its worker died comes once more, and its message is deleted then.
@@ -180,7 +189,7 @@ async function runChain(
 }
 
 /** Waits until nothing is left of the worker that had this process id. */
-async function watchSweep(chain: Chain, pid: number, tally: Tally): Promise<void> {
+async function watchSweep(chain: Chain, pid: number, tally: Tally, sweepMs: number): Promise<void> {
   const begun = performance.now();
   for (;;) {
     // When the look begins: on a busy machine it takes its time.
@@ -190,7 +199,7 @@ async function watchSweep(chain: Chain, pid: number, tally: Tally): Promise<void
       tally.slowestSweepMs = Math.max(tally.slowestSweepMs, ms);
       return;
     }
-    if (ms > SWEEP_MS) return void tally.orphans.push(...left);
+    if (ms > sweepMs) return void tally.orphans.push(...left);
     await sleep(100);
   }
 }

@@ -93,7 +93,7 @@ export async function faultCampaign({
     await plane.results.all(ids, 180_000);
     // What is left in the queue now is published already, and only has to be deleted.
     const left = async () => Object.values(await queue.depth()).reduce((sum, count) => sum + count, 0);
-    for (const end = performance.now() + 30_000; (await left()) > 0 && performance.now() < end; ) await sleep(200);
+    for (const end = performance.now() + 60_000; (await left()) > 0 && performance.now() < end; ) await sleep(200);
     const states = await Promise.all(workers.map(look));
     const exitCodes = await Promise.all(workers.map((worker) => worker.stop()));
     const wrong = [];

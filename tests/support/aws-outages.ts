@@ -70,7 +70,7 @@ export interface OutageReport {
 
 const JOBS = 6;
 /** How much longer an outage lasts where `/health` has not named it yet. */
-const TELL_MS = 15_000;
+const TELL_MS = 60_000;
 
 /** Jobs are sent before, during and after; `downMs` is how long the outages last. */
 export async function suffer(
@@ -105,7 +105,7 @@ export async function suffer(
   for (const outage of outages) await outage.end(plane);
   const begun = performance.now();
   await send();
-  await plane.results.all(ids, 60_000 + downMs);
+  await plane.results.all(ids, 120_000 + downMs);
   let stillFailing = await health(worker);
   let notFree = await taken(worker);
   // A failure that nothing disproves is told for a minute.
@@ -118,7 +118,7 @@ export async function suffer(
 }
 
 async function health({ http }: AwsWorker): Promise<Record<string, string>> {
-  const answer = await fetch(`${http}/health`, { signal: AbortSignal.timeout(10_000) });
+  const answer = await fetch(`${http}/health`, { signal: AbortSignal.timeout(30_000) });
   const { failing = {} } = (await answer.json()) as { failing?: Record<string, string> };
   if (answer.ok !== (Object.keys(failing).length === 0))
     throw new Error(`${answer.status}: ${JSON.stringify(failing)}`);

@@ -119,8 +119,11 @@ export function describeOutcomes(name: AwsEmulator['name'], start: () => Promise
       expect(plane.results.texts(job.id)).toEqual([]);
       await plane.faults.redis.clear();
       await deletion.hit;
-      expect(plane.results.texts(job.id)).toHaveLength(1);
-      expect((await queue.depth()).inFlight).toBe(1);
+      // Redis itself has it by now; that it is heard here too may take a moment.
+      expect(await plane.results.redis.exists(`result:${job.id}`)).toBe(1);
+      await plane.results.result(job.id);
+      const { waiting, inFlight } = await queue.depth();
+      expect(waiting + inFlight).toBe(1);
       await plane.faults.sqs.clear();
       await isDone();
       expect(plane.results.texts(job.id)).toHaveLength(1);
@@ -144,7 +147,7 @@ export function describeOutcomes(name: AwsEmulator['name'], start: () => Promise
       await queue.send('{"runtime": nonsense');
       await expect.poll(async () => (await queue.depth()).deadLetters).toBe(1);
       expect((await queue.takeDeadLetters()).map(({ Body }) => Body)).toEqual(['{"runtime": nonsense']);
-      expect(worker.log).toContain('message is no valid job');
+      await worker.until(() => worker.log.includes('message is no valid job'), 30_000, 'for its line');
       await isDone();
     });
 
@@ -156,7 +159,7 @@ export function describeOutcomes(name: AwsEmulator['name'], start: () => Promise
       await waiting.send(camelMessage({ id, functionId: 'f', key }));
       const said = () =>
         second.log.split('\n').filter((line) => line.includes('NG_CODE_NOT_FOUND') && line.includes(id));
-      await second.until(() => said().length >= 2, 30_000, 'for two failures');
+      await second.until(() => said().length >= 2, 60_000, 'for two failures');
       expect(plane.results.texts(id)).toEqual([]);
       const [one = 0, two = 0] = said().map((line) => Date.parse((JSON.parse(line) as { time: string }).time));
       // A second, less up to half of it by chance.
@@ -172,19 +175,24 @@ export function describeOutcomes(name: AwsEmulator['name'], start: () => Promise
       ['denied', { kind: 'error', status: 403, code: 'AccessDenied' }, 'NG_CODE_UNAVAILABLE'],
       ['broken', { kind: 'error', status: 500, code: 'InternalError' }, 'NG_CODE_UNAVAILABLE'],
     ] as const)('code that is %s: kept, and run once it can be read', async (_what, fault, code) => {
+      // More deliveries than it can use up until the code can be read.
+      const patient = await plane.queue({ maxReceiveCount: 100, visibilitySeconds: 3 });
+      await using second = await plane.worker(patient);
       const job = await put('echo read');
       const { hit } = await plane.faults.s3.fail(({ path }) => (path.includes(job.key) ? fault : undefined));
-      await queue.send(camelMessage(job));
+      await patient.send(camelMessage(job));
       await hit;
-      await worker.until(
-        () => worker.log.split('\n').some((line) => line.includes(code) && line.includes(job.id)),
-        20_000,
+      await second.until(
+        () => second.log.split('\n').some((line) => line.includes(code) && line.includes(job.id)),
+        60_000,
         code,
       );
       expect(plane.results.texts(job.id)).toEqual([]);
       await plane.faults.s3.clear();
-      expect(await plane.results.result(job.id)).toMatchObject({ status: 'SUCCESS', stdout: 'read\n', attempt: 2 });
-      await isDone();
+      const result = await plane.results.result(job.id);
+      expect(result).toMatchObject({ status: 'SUCCESS', stdout: 'read\n' });
+      expect(result.attempt).toBeGreaterThanOrEqual(2);
+      await isDone(patient);
     });
 
     test.each([
@@ -205,7 +213,7 @@ export function describeOutcomes(name: AwsEmulator['name'], start: () => Promise
       const job = { ...(await put('echo')), runtime: 'cobol' };
       await using second = await plane.worker(shared);
       await shared.send(camelMessage(job));
-      await second.until(() => second.log.includes('NG_RUNTIME_UNKNOWN'), 20_000, 'for it to be refused');
+      await second.until(() => second.log.includes('NG_RUNTIME_UNKNOWN'), 60_000, 'for it to be refused');
       expect(plane.results.texts(job.id)).toEqual([]);
       const { waiting, inFlight } = await shared.depth();
       expect(waiting + inFlight).toBe(1);
@@ -265,7 +273,7 @@ export function describeOutcomes(name: AwsEmulator['name'], start: () => Promise
       await using second = await plane.worker(bare, { options: { sqs: { maxAttempts: 2 } } });
       await bare.send('nonsense');
       await isDone(bare);
-      expect(second.log).toContain('message is no valid job');
+      await second.until(() => second.log.includes('message is no valid job'), 30_000, 'for its line');
       const id = plane.name('gone');
       await bare.send(camelMessage({ id, functionId: 'f', key: 'functions/nowhere.zip' }));
       expect(await plane.results.result(id)).toMatchObject({
@@ -282,7 +290,8 @@ export function describeOutcomes(name: AwsEmulator['name'], start: () => Promise
       const ids = [1, 2, 3].map((n) => `${job.id}-${n}`);
       for (const id of ids) await fifo.send(camelMessage({ ...job, id, input: id }));
       await fifo.send('nonsense');
-      await using second = await plane.worker(fifo);
+      // With a single delivery none may come into view again because the machine kept its worker waiting.
+      await using second = await plane.worker(fifo, { options: { sqs: { visibilityMs: 60_000 } } });
       await plane.results.all(ids);
       const order = second.reached.filter(({ stage }) => stage === 'beforeFetch').map(({ job }) => job);
       expect([...new Set(order)]).toEqual(ids);

@@ -1,5 +1,6 @@
 /** Stops workers in order, again and again, with jobs in every state, and looks at how they end and what becomes of the jobs. Owns the services and the workers. */
 
+import { setTimeout as sleep } from 'node:timers/promises';
 import { DataPlane } from './aws-data-plane.js';
 import { startFauxqs } from './services/fauxqs.js';
 import { camelMessage } from './services/job-messages.js';
@@ -16,6 +17,9 @@ export interface StopReport {
 
 /** How long running jobs are waited for, in milliseconds. */
 export const DRAIN_MS = 3_000;
+/** How long what was published may take to be heard here; less than messages that were not handed back stay invisible. */
+const HEARD_MS = 10_000;
+const VISIBILITY_MS = 60_000;
 
 export async function stopCampaign({
   times,
@@ -34,9 +38,9 @@ export async function stopCampaign({
     const script = 'read -r input; mkdir -p /output; sleep "$input"';
     await plane.code.put('f.zip', { 'main.sh': script });
     for (let n = 0; n < times; n++) {
-      const queue = await plane.queue({ visibilitySeconds: 30, maxReceiveCount: 20 });
+      const queue = await plane.queue({ visibilitySeconds: VISIBILITY_MS / 1_000, maxReceiveCount: 20 });
       const settings = { worker: { slots: 2, drainTimeoutMs: DRAIN_MS } };
-      const options = { sqs: { visibilityMs: 30_000 } };
+      const options = { sqs: { visibilityMs: VISIBILITY_MS } };
       const worker = await plane.worker(queue, { settings, options, env: { LOG_LEVEL: 'info' } });
       const send = async (input: number) => {
         const id = plane.name('stop');
@@ -55,18 +59,25 @@ export async function stopCampaign({
       slowestMs = Math.max(slowestMs, ms);
       exitCodes.set(code, (exitCodes.get(code) ?? 0) + 1);
       say(`${n + 1} of ${times}: exit code ${code} after ${ms.toFixed(0)} ms`);
-      const missing = sent.filter((id) => plane.results.texts(id).length === 0);
-      const { waiting, inFlight } = await queue.depth();
-      if (inFlight > 0 || waiting !== missing.length) notHandedBack++;
+      const missing = () => sent.filter((id) => plane.results.texts(id).length === 0);
+      // Nobody is left who could change the queue; a result that was published last may still be on its way here.
+      for (const end = performance.now() + HEARD_MS; ; await sleep(50)) {
+        const { waiting, inFlight } = await queue.depth();
+        if (inFlight === 0 && waiting === missing().length) break;
+        if (performance.now() > end) {
+          notHandedBack++;
+          break;
+        }
+      }
       if (naps[0] === 600) {
         // It would never end; that it can be had at once is all there is to see.
         await worker.close();
         continue;
       }
       ids.push(...sent);
-      if (missing.length > 0) {
+      if (missing().length > 0) {
         const next = await plane.worker(queue, { settings, options, env: { LOG_LEVEL: 'info' } });
-        await plane.results.all(missing);
+        await plane.results.all(missing());
         await next.stop();
         await next.close();
       }

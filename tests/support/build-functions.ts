@@ -4,14 +4,22 @@ import { readdirSync, readFileSync } from 'node:fs';
 import { defineRuntime } from '@nanogrid/core';
 import { cpp } from '@nanogrid/runtime-cpp';
 
-/** A runtime whose build is a script of the function's own, with limits that are quickly reached. */
+/** A runtime whose build is a script of the function's own, with little memory and more time than any of them needs. */
 export const maker = defineRuntime({
   name: 'maker',
   image: 'debian:trixie-slim',
   entrypoints: ['build.sh'],
-  build: { command: ['sh', '{entrypoint}'], timeoutMs: 3_000, memoryMb: 160, env: { COLOUR: 'blue' } },
+  build: { command: ['sh', '{entrypoint}'], timeoutMs: 60_000, memoryMb: 160, env: { COLOUR: 'blue' } },
   run: ['sh', './main.sh'],
   pool: { size: 1 },
+});
+
+/** The same with a time limit that is soon over. */
+export const hasty = defineRuntime({
+  ...maker,
+  name: 'hasty-maker',
+  build: { command: ['sh', '{entrypoint}'], timeoutMs: 3_000, memoryMb: 160 },
+  pool: { size: 0 },
 });
 
 const { image, build, ...rest } = cpp({ poolSize: 0 });
@@ -83,7 +91,7 @@ template <long long Path> struct Bomb<0, Path> { char byte[Path % 7 + 1]; };
 int main() { return (int)sizeof(Bomb<30, 1>); }
 `;
 
-/** Builds that misbehave: what the script does, the code the job must end with, and what its message says. */
+/** Builds that misbehave: what the script does, the code the job must end with, and what its message says; `NG_TIMEOUT` where `hasty` builds. */
 export const HOSTILE_BUILDS: readonly (readonly [what: string, script: string, code: string, message: RegExp])[] = [
   ['hangs', 'trap "" TERM; sleep 60', 'NG_TIMEOUT', /^the build ran longer than its limit of 3000 ms$/],
   ['takes all memory', 'tail /dev/zero', 'NG_OUT_OF_MEMORY', /^the build used more memory than its limit of 160 MiB$/],

@@ -132,7 +132,7 @@ export async function startRawSupervisor(options: RawOptions = {}): Promise<RawS
   });
 
   async function until<T>(what: string, look: () => T | undefined): Promise<T> {
-    for (let tries = 0; tries < 3000; tries++) {
+    for (let tries = 0; tries < 9000; tries++) {
       const found = look();
       if (found !== undefined) return found;
       await sleep(10);

@@ -24,7 +24,7 @@ type Place = { readonly host: string; readonly port: number } & Partial<Pick<Red
 export function connectionTo(server: Place): Connection {
   const { host, port, password, ca } = server;
   const tls = ca === undefined ? { tls: false } : { tls: true, tlsOptions: { ca } };
-  return { host, port, db: 0, commandTimeoutMs: 5_000, ...tls, ...(password === undefined ? {} : { password }) };
+  return { host, port, db: 0, commandTimeoutMs: 20_000, ...tls, ...(password === undefined ? {} : { password }) };
 }
 
 /** A store, open; `connection` replaces parts of how the server is reached. */

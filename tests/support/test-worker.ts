@@ -99,7 +99,7 @@ export async function startTestWorker(options: TestWorkerOptions) {
     return requestId;
   }
 
-  async function result(requestId: string, timeoutMs = 60_000): Promise<PublishedResult> {
+  async function result(requestId: string, timeoutMs = 200_000): Promise<PublishedResult> {
     const found = await client.results.wait(requestId, AbortSignal.timeout(timeoutMs));
     if (!found) throw new Error(`no result of ${requestId} within ${timeoutMs} ms`);
     return found as unknown as PublishedResult;

@@ -168,6 +168,23 @@ export const functionSchema = {
   response: { 200: fn, ...refusals },
 } as const;
 
+export const copyFunctionSchema = {
+  summary: 'Register a copy of a function under another name',
+  description: 'It has the code, the variables and the settings of the original but for what is given.',
+  params: functionParams,
+  body: {
+    type: 'object',
+    required: ['function_name'],
+    additionalProperties: false,
+    properties: {
+      function_name: { type: 'string', description: '1 to 128 letters, digits, blanks, `.`, `_` or `-`.' },
+      memory_mb: { type: 'number', description: 'MiB.' },
+      timeout: { type: 'number', description: 'Seconds.' },
+    },
+  },
+  response: { 201: fn, ...refusals },
+} as const;
+
 export const deleteFunctionSchema = {
   summary: 'Delete a function and its code',
   params: functionParams,

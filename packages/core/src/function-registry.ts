@@ -61,6 +61,8 @@ export interface JobSink {
 export interface CodeUploads {
   /** Stores an archive whole or not at all. */
   put(key: string, body: Readable, sizeBytes: number, signal: AbortSignal): Promise<void>;
+  /** Stores what is at `from` at `to`, too, whole or not at all. Throws where there is none. */
+  copy(from: string, to: string, signal: AbortSignal): Promise<void>;
   /** Nothing happens where there is none. */
   delete(key: string): Promise<void>;
 }

@@ -28,6 +28,12 @@ export class LocalCodeUploads implements CodeUploads {
     await this.#code.put({ bucket: undefined, key }, Readable.from(whole()));
   }
 
+  /** Throws `NG_CODE_NOT_FOUND` where there is none. */
+  async copy(from: string, to: string, signal: AbortSignal): Promise<void> {
+    const { body } = await this.#code.open({ bucket: undefined, key: from }, signal);
+    await this.#code.put({ bucket: undefined, key: to }, body);
+  }
+
   async delete(key: string): Promise<void> {
     await this.#code.delete({ bucket: undefined, key });
   }

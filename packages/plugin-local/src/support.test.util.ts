@@ -7,7 +7,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { createInterface } from 'node:readline';
 import type { JobResult } from '@nanogrid/core';
-import { onTestFinished } from 'vitest';
+import { onTestFinished, vi } from 'vitest';
 import type { Clock } from './clock.js';
 import { type Local, type LocalOptions, openLocal } from './open-local.js';
 
@@ -37,6 +37,20 @@ export class ManualClock implements Clock {
 
 /** Time that a test with processes of its own may take on a loaded machine, in milliseconds. What it promises it asserts itself. */
 export const CHILD_TEST_MS = 180_000;
+
+/**
+ * Until the test ends, timers of this process run at a hundredth of their speed: what happens within the test happens for
+ * another reason than that somebody looked again after a while, however slow the machine is.
+ */
+export function slowTimers(): void {
+  const { clearInterval: clear } = globalThis;
+  const beat = setInterval(() => vi.advanceTimersByTime(1), 100);
+  vi.useFakeTimers({ toFake: ['setTimeout', 'clearTimeout', 'setInterval', 'clearInterval'] });
+  onTestFinished(() => {
+    vi.useRealTimers();
+    clear(beat);
+  });
+}
 
 /** A signal that never aborts. */
 export const never: AbortSignal = new AbortController().signal;

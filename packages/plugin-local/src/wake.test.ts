@@ -10,7 +10,7 @@ function makeWake(directory: string): Wake {
   return wake;
 }
 
-const POLL = { timeout: 20_000 };
+const POLL = { timeout: 100_000 };
 
 test('others hear what was written; the writer does not hear itself', async () => {
   const directory = await makeFolder();

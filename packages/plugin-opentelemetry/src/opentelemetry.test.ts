@@ -81,7 +81,7 @@ async function start(options: OpenTelemetryOptions = {}) {
     hooks,
     log,
     onStageEnd: (listener) => void listeners.push(listener),
-    plugins: [opentelemetry({ endpoint: receiver.endpoint, timeoutMs: 300, ...options })],
+    plugins: [opentelemetry({ endpoint: receiver.endpoint, timeoutMs: 25_000, ...options })],
   });
   await plugins.start();
   const end = (job: Job | undefined, stage: Stage, startedAt: number, durationMs: number, outcome = 'done') => {
@@ -227,7 +227,7 @@ describe('a collector that', () => {
   };
 
   test('refuses is told of once, and again when it takes spans', async () => {
-    const lab = await start({ maxQueuedSpans: 16 });
+    const lab = await start({ maxQueuedSpans: 16, timeoutMs: 3_000 });
     receiver.behave('refuse');
     for (let failed = 0, times = 0; times < 2; times++) {
       await run(lab, 10);
@@ -258,7 +258,7 @@ describe('a collector that', () => {
   });
 
   test('is not there disturbs nobody', async () => {
-    const lab = await start();
+    const lab = await start({ timeoutMs: 300 });
     await receiver.close();
     const { result } = await runJob(lab, newJob());
     expect(result.pluginErrors).toBeUndefined();

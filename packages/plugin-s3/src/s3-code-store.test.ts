@@ -121,12 +121,12 @@ test.each(['plain', 'with a checksum'])('a body that is given up closes its conn
 
 test('a service that does not answer is unavailable, with the address', async () => {
   const { endpoint, lines } = await startS3(() => {});
-  const store = codeStore(endpoint, { requestTimeoutMs: 1_000 });
+  const store = codeStore(endpoint, { requestTimeoutMs: 2_000 });
   await expect(store.head(ref(), never)).rejects.toMatchObject({
     code: 'NG_CODE_UNAVAILABLE',
     hint: `Check that ${endpoint} can be reached from here: network, proxy, endpoint (the default).`,
   });
-  expect(lines()).toHaveLength(3);
+  await expect.poll(lines).toHaveLength(3);
 });
 
 test('who stops asking hears the own reason', async () => {

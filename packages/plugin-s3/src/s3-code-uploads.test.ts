@@ -91,6 +91,22 @@ test('what S3 refuses is told with the setting of the bucket', async () => {
   await expect(uploads(endpoint).delete(KEY)).rejects.toMatchObject(failure);
 });
 
+test('code is copied within the bucket', async () => {
+  const { endpoint, seen, lines } = await startS3((_request, response) =>
+    xml(response, 'CopyObjectResult', '<ETag>"e"</ETag>'),
+  );
+  await uploads(endpoint).copy('functions/fn 1/code.zip', 'functions/fn-2/code.zip', never);
+  expect(lines()).toEqual(['PUT /code/functions/fn-2/code.zip']);
+  expect(seen[0]?.headers['x-amz-copy-source']).toBe('code/functions/fn%201/code.zip');
+});
+
+test('a copy of what there is not, or that is given up, is told', async () => {
+  const { endpoint } = await startS3((_request, response) => refuse(response, 404, 'NoSuchKey'));
+  const failure = { code: 'NG_CODE_UNAVAILABLE', message: expect.stringContaining(KEY) };
+  await expect(uploads(endpoint).copy(KEY, 'to', never)).rejects.toMatchObject(failure);
+  await expect(uploads(endpoint).copy(KEY, 'to', AbortSignal.abort())).rejects.toMatchObject(failure);
+});
+
 test('code is deleted; where there is none nothing happens', async () => {
   const { endpoint, lines } = await startS3((_request, response) => void response.writeHead(204).end());
   await uploads(endpoint).delete(KEY);

@@ -1,7 +1,7 @@
 /** Uploaded code on its way to S3. Owns what writes it. */
 
 import type { Readable } from 'node:stream';
-import { DeleteObjectCommand } from '@aws-sdk/client-s3';
+import { CopyObjectCommand, DeleteObjectCommand } from '@aws-sdk/client-s3';
 import { type CodeUploads, type Logger, NanoGridError } from '@nanogrid/core';
 import type { BucketHealth } from './bucket-health.js';
 import { ObjectWriter } from './object-writer.js';
@@ -34,6 +34,16 @@ export class S3CodeUploads implements CodeUploads {
       const content = { body, sizeBytes, contentType: 'application/zip', signal, name };
       await this.#writer.put({ Bucket: this.#options.bucket, Key: key }, content);
     }).finally(() => body.destroy());
+  }
+
+  /** Needs the right to read the bucket. */
+  async copy(from: string, to: string, signal: AbortSignal): Promise<void> {
+    const { access, bucket } = this.#options;
+    const source = `${bucket}/${from}`.split('/').map(encodeURIComponent).join('/');
+    const command = new CopyObjectCommand({ Bucket: bucket, Key: to, CopySource: source });
+    await this.#attempt(`Copying the code ${this.#name(from)} in S3`, signal, () =>
+      access.client.send(command, { abortSignal: signal }),
+    );
   }
 
   async delete(key: string): Promise<void> {

@@ -71,7 +71,7 @@ describe('the redrive policy', () => {
     server.answer('ReceiveMessage', () => ({ Messages: [message('a', 3)] }));
     wait(60_000);
     expect((await source.receive(1, never))[0]?.lastAttempt).toBe(true);
-    await vi.waitUntil(() => server.inputs('GetQueueAttributes').length === 2, { timeout: 30_000 });
+    await vi.waitUntil(() => server.inputs('GetQueueAttributes').length === 2, { timeout: 100_000 });
   });
 
   test('that may not be read leaves the option maxAttempts, and is told once', async () => {

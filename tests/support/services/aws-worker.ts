@@ -15,7 +15,8 @@ import { ended } from './child-service.js';
 import { compiled, source } from './places.js';
 import type { FromWorker, HookStage, ToWorker } from './stage-stops.js';
 
-const START_TIMEOUT_MS = 120_000;
+/** A bound for what hangs; the first one may have to make the images. */
+const START_TIMEOUT_MS = 900_000;
 
 export interface AwsWorkerOptions {
   readonly queueUrl: string;
@@ -140,7 +141,7 @@ export class AwsWorker {
   }
 
   /** Resolves when this job has reached the stage. */
-  async at(stage: HookStage, job: string, timeoutMs = 60_000): Promise<void> {
+  async at(stage: HookStage, job: string, timeoutMs = 100_000): Promise<void> {
     const reached = () => this.#reached.some((one) => one.stage === stage && one.job === job);
     await this.until(reached, timeoutMs, `for ${job} to reach ${stage}`);
   }
@@ -180,11 +181,11 @@ export class AwsWorker {
 
   async kill(): Promise<void> {
     this.signal('SIGKILL');
-    await this.ended(10_000);
+    await this.ended(60_000);
   }
 
   /** In order. Returns the exit code. */
-  async stop(timeoutMs = 60_000): Promise<number | null> {
+  async stop(timeoutMs = 200_000): Promise<number | null> {
     this.signal('SIGTERM');
     return (await this.ended(timeoutMs)).code;
   }
@@ -203,7 +204,7 @@ export class AwsWorker {
   async #ask(hold: ToWorker['hold']): Promise<void> {
     const id = ++this.#asked;
     this.#child.send({ id, hold } satisfies ToWorker);
-    await this.until(() => this.#done >= id, 10_000, 'for an answer of the plugin');
+    await this.until(() => this.#done >= id, 60_000, 'for an answer of the plugin');
   }
 
   #changed(): void {

@@ -20,18 +20,18 @@ export interface ChildService {
   /** What it has written, the last 64 KiB. */
   readonly output: () => string;
   readonly running: () => boolean;
-  /** Idempotent; what does not end within 5 s is killed. */
+  /** Idempotent; what does not end within 20 s is killed. */
   readonly stop: () => Promise<void>;
   /** At once, as a machine does that loses its power. */
   readonly kill: () => Promise<void>;
 }
 
-const START_TIMEOUT_MS = 30_000;
-const STOP_TIMEOUT_MS = 5_000;
+const START_TIMEOUT_MS = 200_000;
+const STOP_TIMEOUT_MS = 20_000;
 const KEPT_BYTES = 65_536;
 const SETPRIV = '/usr/bin/setpriv';
 
-/** Throws with what the program wrote where it ends, or is not ready within 30 s. */
+/** Throws with what the program wrote where it ends, or is not ready within 200 s. */
 export async function startChild(
   program: string,
   args: readonly string[],

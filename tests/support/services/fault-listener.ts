@@ -3,7 +3,7 @@
 import type { AddressInfo, Server, Socket } from 'node:net';
 import { setTimeout as sleep } from 'node:timers/promises';
 
-const REOPEN_TIMEOUT_MS = 10_000;
+const REOPEN_TIMEOUT_MS = 60_000;
 
 export class FaultListener {
   readonly #server: Server;

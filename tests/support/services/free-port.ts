@@ -24,7 +24,7 @@ export async function withFreePorts<T>(count: number, start: (...ports: number[]
     try {
       return await start(...(await freePorts(count)));
     } catch (error) {
-      if (attempt === 5 || !/address already in use|EADDRINUSE/i.test(String(error))) throw error;
+      if (attempt === 5 || !/address already in use|EADDRINUSE|is in use/i.test(String(error))) throw error;
     }
   }
 }

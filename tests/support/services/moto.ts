@@ -6,7 +6,7 @@ import { createDockerClient, ImageStore } from '@nanogrid/core';
 import type { AwsEmulator } from './fauxqs.js';
 import { source } from './places.js';
 
-const START_TIMEOUT_MS = 60_000;
+const START_TIMEOUT_MS = 300_000;
 /** The server ends when this process lets go of the container's standard input, however that comes about. */
 const SCRIPT = 'moto_server -H 0.0.0.0 -p 5000 & server=$!; cat > /dev/null; kill -9 $server';
 

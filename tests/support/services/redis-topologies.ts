@@ -10,7 +10,7 @@ import { withFreePorts } from './free-port.js';
 import { type RedisServer, startRedis } from './redis-server.js';
 
 const SLOTS = 16_384;
-const JOIN_TIMEOUT_MS = 20_000;
+const JOIN_TIMEOUT_MS = 200_000;
 
 export interface RedisSentinel {
   readonly sentinels: readonly { host: string; port: number }[];

@@ -7,9 +7,9 @@ export interface ResultListener {
   readonly texts: (id: string) => readonly string[];
   /** How often a result was published, for every id that was heard of. */
   readonly counts: () => ReadonlyMap<string, number>;
-  /** The first result of a job. Throws where none is published within `timeoutMs` (default 60 s). */
+  /** The first result of a job. Throws where none is published within `timeoutMs` (default 200 s). */
   readonly result: (id: string, timeoutMs?: number) => Promise<Record<string, unknown>>;
-  /** Resolves when each of these ids has a result. Throws with those that have none within `timeoutMs` (default 60 s). */
+  /** Resolves when each of these ids has a result. Throws with those that have none within `timeoutMs` (default 200 s). */
   readonly all: (ids: readonly string[], timeoutMs?: number) => Promise<void>;
   /** For commands. */
   readonly redis: Redis;
@@ -64,11 +64,11 @@ export async function listenForResults(options: RedisOptions & { port: number })
   return {
     texts: (id) => heard.get(id) ?? [],
     counts: () => new Map([...heard].map(([id, texts]) => [id, texts.length])),
-    async result(id, timeoutMs = 60_000) {
+    async result(id, timeoutMs = 200_000) {
       await until([id], timeoutMs);
       return JSON.parse(heard.get(id)?.[0] ?? 'null');
     },
-    all: (ids, timeoutMs = 60_000) => until(ids, timeoutMs),
+    all: (ids, timeoutMs = 200_000) => until(ids, timeoutMs),
     redis,
     close,
     [Symbol.asyncDispose]: close,

@@ -2,11 +2,8 @@
 
 import { randomUUID } from 'node:crypto';
 import type { ApiClient } from '../client/api-client.js';
-import type { FunctionFile } from '../client/function-file.js';
-import { findByName } from '../client/resolve-function.js';
+import { findByName, type ServerFunction } from '../client/resolve-function.js';
 import { FunctionRun } from '../client/run-function.js';
-import { uploadFunction } from '../client/upload-function.js';
-import type { Code } from '../code/read-code.js';
 import type { Invocation } from '../invocation.js';
 import type { SizeRun, SizeRunner } from './measure.js';
 import type { Size } from './size.js';
@@ -18,9 +15,10 @@ const LONGEST_NAME = 90;
 
 export interface ServerRunnerOptions {
   readonly api: ApiClient;
-  readonly code: Code;
-  /** How it is registered. Its name, its id and its memory are never used: they are another function's. */
-  readonly settings: FunctionFile;
+  /** Part of the names of the temporary functions. */
+  readonly name: string;
+  /** Registers a new function of that name and memory. */
+  readonly register: (name: string, memoryMb: number) => Promise<ServerFunction>;
   /** The input as JSON text. */
   readonly inputJson: string;
 }
@@ -74,11 +72,9 @@ export class ServerRunner implements SizeRunner {
   }
 
   async #register(memoryMb: number): Promise<string> {
-    const { api, code, settings } = this.#options;
-    const { name: _name, function_id: _id, ...rest } = settings;
-    const name = `tune-${code.functionId.slice(0, LONGEST_NAME)}-${memoryMb}-${this.#tag}`;
+    const name = `tune-${this.#options.name.slice(0, LONGEST_NAME)}-${memoryMb}-${this.#tag}`;
     this.#registering = name;
-    const { function_id } = await uploadFunction(this.#invocation, api, code, { ...rest, name, memory_mb: memoryMb });
+    const { function_id } = await this.#options.register(name, memoryMb);
     this.#functions.set(memoryMb, function_id);
     this.#registering = undefined;
     return function_id;

@@ -33,10 +33,7 @@ export function readUploadFields(
     throw bad(`There is no field ${JSON.stringify(unknown.slice(0, 64))}; the fields are file, ${NAMES.join(', ')}.`);
   }
   const text = (name: string) => fields.get(name)?.trim() || undefined;
-  const functionName = text('function_name') ?? missing('function_name');
-  if (!FUNCTION_NAME.test(functionName)) {
-    throw bad('The field "function_name" must be 1 to 128 letters, digits, blanks, ".", "_" or "-".');
-  }
+  const functionName = checkName(text('function_name') ?? missing('function_name'));
   const runtimeName = text('runtime') ?? missing('runtime');
   const runtime = resolve(runtimeName, runtimes);
   const handler = text('handler');
@@ -54,8 +51,14 @@ export function readUploadFields(
   return { functionId, functionName, runtimeName, runtime, handler, timeout, memoryMb, env };
 }
 
-/** The worker's own rules: what it would refuse in a message is refused here. */
-function checkAsMessage(fields: Record<string, unknown>, config: CoreConfig): void {
+/** Throws `BAD_REQUEST`. */
+export function checkName(functionName: string): string {
+  if (FUNCTION_NAME.test(functionName)) return functionName;
+  throw bad('The field "function_name" must be 1 to 128 letters, digits, blanks, ".", "_" or "-".');
+}
+
+/** The worker's own rules: what it would refuse in a message is refused here, as `BAD_REQUEST`. */
+export function checkAsMessage(fields: Record<string, unknown>, config: CoreConfig): void {
   const body = JSON.stringify({ ...fields, job_id: 'check', s3_key: 'check' });
   const decoded = decodeMessage(body, { attempt: 1, lastAttempt: false, sentAt: undefined }, config);
   if (!decoded.ok) throw bad(decoded.error.message.replace('The message is no valid job: field', 'The field'));

@@ -10,9 +10,9 @@ const BARE_MIB = 16;
 const TOLERANCE = 0.1;
 const ALLOWANCE_MIB = 4;
 /** Time for the language to start and print a line, on a busy machine too. */
-const DEADLINE_MS = 2_500;
+const DEADLINE_MS = 4_000;
 /** SIGTERM at the deadline, SIGKILL after the grace, and what a busy machine takes: the job would never end by itself. */
-const DEAD_WITHIN_MS = 10_000;
+const DEAD_WITHIN_MS = 20_000;
 /** Processes and threads of a container, which `sandbox.pids` bounds by default. */
 const PIDS = 128;
 
