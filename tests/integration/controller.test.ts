@@ -137,13 +137,19 @@ test('a new version of a function runs from then on', async () => {
 test('a copy of a function has its code, its variables and what it was given; both go on by themselves', async () => {
   const source =
     'import os\ndef run(event, context):\n    return [os.environ["GREETING"], context.memory_limit_in_mb]\n';
-  const settings = { runtime: 'python', handler: 'app.run', timeout: '5', memory_mb: '99', env: '{"GREETING": "hi"}' };
+  const settings = { runtime: 'python', handler: 'app.run', timeout: '60', memory_mb: '99', env: '{"GREETING": "hi"}' };
   const { answer: original } = await api.upload({ function_name: 'h', ...settings }, source, 'app.py');
   const copy = (body: object, id = original.function_id) => api.call('POST', `/functions/${id}/copies`, body);
   const { status, answer } = await copy({ function_name: 'smaller', memory_mb: 77 });
   expect(status).toBe(201);
   const { code_sha256, code_bytes } = original;
-  expect(answer).toMatchObject({ function_name: 'smaller', handler: 'app.run', timeout: 5, memory_mb: 77, version: 1 });
+  expect(answer).toMatchObject({
+    function_name: 'smaller',
+    handler: 'app.run',
+    timeout: 60,
+    memory_mb: 77,
+    version: 1,
+  });
   expect(answer).toMatchObject({ env: ['GREETING'], code_sha256, code_bytes });
   expect(answer.s3_key).toBe(`functions/${answer.function_id}/code.zip`);
   const result = async (id: string) => (await api.call('POST', '/run', { function_id: id })).answer.result;
@@ -151,7 +157,7 @@ test('a copy of a function has its code, its variables and what it was given; bo
   expect(await result(answer.function_id)).toEqual(['hi', 77]);
   expect((await copy({ function_name: 'same' }, answer.function_id)).answer).toMatchObject({
     memory_mb: 77,
-    timeout: 5,
+    timeout: 60,
   });
 
   for (const wrong of [

@@ -53,6 +53,15 @@ print(json.dumps(a))`;
     expect(({} as Record<string, unknown>).polluted).toBeUndefined();
   });
 
+  test('finds what was loaded ahead as Python counts nothing of, so that using it copies no page; its own it counts', async () => {
+    const code = `
+import json, sys
+own = object()
+never = sys.getrefcount(None)
+print(json.dumps([sys.getrefcount(x) == never for x in (json, json.dumps.__code__, json.dumps.__code__.co_consts, own)]))`;
+    expect((await worker.run({ 'main.py': code })).result).toEqual([true, true, true, false]);
+  });
+
   test('gets an input of 1 MiB whole', async () => {
     const code = 'import json, os, sys\nprint(json.dumps([len(json.load(sys.stdin)), "PAYLOAD" in os.environ]))';
     const result = await worker.run({ 'main.py': code }, { input: 'x'.repeat(2 ** 20) });

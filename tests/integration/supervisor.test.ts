@@ -76,7 +76,7 @@ describe.concurrent('the first process of a container', () => {
     expect,
   }) => {
     await using worker = await startTestWorker({ runtimes: [shellNamed('stopped')] });
-    const id = await worker.submit({ 'main.sh': 'sleep 7; echo done' }, { runtime: 'stopped', timeoutMs: 25_000 });
+    const id = await worker.submit({ 'main.sh': 'sleep 7; echo done' }, { runtime: 'stopped', timeoutMs: 18_000 });
     const name = await runningJob(expect, 'stopped');
     await docker.getContainer(name).kill({ signal: 'SIGSTOP' });
     expect(await worker.result(id, 200_000)).toMatchObject({ status: 'SUCCESS', stdout: 'done\n', attempt: 2 });

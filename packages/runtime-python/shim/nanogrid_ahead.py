@@ -1,13 +1,13 @@
 """What the waiting process gets ready for the function's code, which it reads and never runs: modules, and first times."""
 
-import builtins
 import gc
 import importlib
 import os
 import re
 import sys
 
-from nanogrid_job import SET_AHEAD, WORK_DIR, pairs_of
+from nanogrid_job import SET_AHEAD, WORK_DIR, as_main, flush, pairs_of, read_file
+from nanogrid_pages import hold_still
 
 CODE_DIR = "/nanogrid/state/code"
 # Of the standard library, but not to be imported for what importing them does.
@@ -26,10 +26,18 @@ def preload(names):
 # Of what programs do, as much as has no effect.
 REHEARSAL = """
 import json, os, sys
+class Answer(dict):
+    pass
 def answer(a, b=()):
-    return {"a": a, "b": [x for x in b]}
-text = json.dumps(json.loads(json.dumps(answer(1, [1, 2.5, "x", None, True]))))
-"%s %r" % (text, sys.argv)
+    return Answer(a=a, b=[x for x in b], **{"c": len(b)})
+with open(__file__) as source:
+    lines = source.read().split()
+try:
+    event = json.loads(os.environ["PAYLOAD"])
+except ValueError:
+    event = json.loads('{"name": "x", "n": [1, 2.5, null, true]}')
+print(json.dumps(answer(event["name"], [1, 2.5, "x", None, True])))
+print("%s %r" % (lines[:1], sys.argv), f"{event['name']:>5}")
 """
 REHEARSALS = 20  # enough for the interpreter to have made up its mind about each step
 
@@ -37,18 +45,34 @@ REHEARSALS = 20  # enough for the interpreter to have made up its mind about eac
 def rehearse():
     """What the interpreter makes when something is done the first time (the compiler's types alone take a
     millisecond), every child would make again."""
+    argv, path, main, out = sys.argv, sys.path[:], sys.modules["__main__"], os.dup(1)
+    null = os.open(os.devnull, os.O_WRONLY)
+    os.dup2(null, 1)
     for _ in range(REHEARSALS):
         for name, value in pairs_of([f"{name}=x" for name in SET_AHEAD]).items():
             os.environ[name] = value
-        exec(compile(REHEARSAL, WORK_DIR, "exec", dont_inherit=True), {"__builtins__": builtins})
+        sys.argv = [__file__]
+        sys.path.insert(0, WORK_DIR)
+        module = as_main(__file__)
+        read_file(__file__)
+        exec(compile(REHEARSAL, WORK_DIR, "exec", dont_inherit=True), module.__dict__)
+        flush(0)
+        for name in ("PAYLOAD", "FUNCTION_ID"):
+            del os.environ[name]
+        sys.path[:] = path
+    os.dup2(out, 1)
+    os.close(out)
+    os.close(null)
+    sys.argv, sys.modules["__main__"] = argv, main
 
 
-def settle():
-    """What is here now will be shared with every child: keep the collector's hands off it."""
-    rehearse()
+def settle(final):
+    """What is here now will be shared with every child: keep the collector's hands off it, and theirs."""
+    if final:
+        rehearse()
     gc.collect()
     gc.disable()
-    gc.freeze()
+    hold_still(final)
 
 
 def survey_code():
@@ -81,4 +105,4 @@ def get_ready(standard, own, native):
         top = name.partition(".")[0]
         if top in own and top not in native:
             del sys.modules[name]
-    settle()
+    settle(final=True)

@@ -21,7 +21,7 @@ import json
 import os
 import struct
 
-from nanogrid_ahead import NEVER_PRELOAD, get_ready, preload, survey_code
+from nanogrid_ahead import NEVER_PRELOAD, get_ready, preload, settle, survey_code
 from nanogrid_job import PR_SET_DUMPABLE, become_job, get_set, make_stdin
 
 CONTROL = 3
@@ -101,7 +101,7 @@ def main():
     uid = int(os.environ.pop("NANOGRID_UID"))
     packages = [name for name in os.environ.pop("NANOGRID_PRELOAD", "").split(",") if name]
     shim_directory = os.path.dirname(os.path.abspath(__file__))
-    for name in ("nanogrid_ahead", "nanogrid_job"):
+    for name in ("nanogrid_ahead", "nanogrid_job", "nanogrid_pages"):
         del sys.modules[name]  # a function may have modules of these names
     sys.path[:] = [path for path in sys.path if os.path.abspath(path or ".") != shim_directory]
     sys.dont_write_bytecode = True
@@ -116,6 +116,7 @@ def main():
         if heavy == 0:
             give_order.close()
             preload(packages)
+            settle(final=False)
             order = orders.recv(1 << 16).decode()
             if not order:
                 os._exit(0)
@@ -125,6 +126,7 @@ def main():
             serve(control, uid, prctl)
             os._exit(0)
         orders.close()
+    settle(final=False)
     control.send(b"READY %d.%d.%d" % sys.version_info[:3])
     if control.recv(16)[:4] != b"BIND":
         return

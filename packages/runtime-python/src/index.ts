@@ -11,7 +11,7 @@ export interface PythonOptions {
   readonly poolSize?: number;
 }
 
-const SHIM_FILES = ['shim.py', 'nanogrid_job.py', 'nanogrid_ahead.py'] as const;
+const SHIM_FILES = ['shim.py', 'nanogrid_job.py', 'nanogrid_ahead.py', 'nanogrid_pages.py'] as const;
 const PRELOAD = ['numpy', 'pandas', 'PIL.Image', 'requests', 'httpx', 'boto3'] as const;
 
 /** The runtime, for `runtimes` of the configuration. Throws `NG_RUNTIME_INVALID` on options that do not fit. */

@@ -83,18 +83,14 @@ async function onThisMachine(invocation: Invocation, loaded: LoadedConfig, reque
 async function ofUploaded(invocation: Invocation, loaded: LoadedConfig, request: CodeRequest): Promise<SizeRunner> {
   const { code, file, handler, inputJson, options } = request;
   const api = await openApi(invocation, options);
-  // Its own name, id and memory are another function's, which is left alone.
-  const {
-    name: _name,
-    function_id: _id,
-    ...settings
-  } = {
+  const settings: FunctionFile = {
     ...file,
     runtime: options.runtime ?? file.runtime ?? guessRuntime({ ...code, handler }, loaded.runtimes).name,
     ...(handler === undefined ? {} : { handler }),
     ...timeoutOf(options),
   };
   // Without an id always a new function: the one that the file names is left alone.
+  // Without an id it makes a new function: the one that the file names is left alone.
   const register = (name: string, memoryMb: number) =>
     uploadFunction(invocation, api, code, { ...settings, name, memory_mb: memoryMb });
   return new ServerRunner(invocation, { api, name: code.functionId, register, inputJson });
