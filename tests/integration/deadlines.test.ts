@@ -97,7 +97,7 @@ test('nor does that of a job that uses more than its share, however few its proc
   const { stdout } = await worker.run(undefined, { ...job, input: 1 });
   const id = stdout.trim();
   const [usual, before] = [await cpuWeightOf(id), await cpuTimeOf(id)];
-  const running = await worker.submit(undefined, { ...job, input: 2, timeoutMs: 60_000 });
+  const running = await worker.submit(undefined, { ...job, input: 2, timeoutMs: 300_000 });
   await expect.poll(() => cpuTimeOf(id)).toBeGreaterThan(before + 300);
   // As a kernel that does not stop it leaves it: with more behind it than its share allows.
   const restore = await setCpuShare(id, 0.02);
