@@ -5,10 +5,10 @@
 
 import { existsSync, readdirSync, readFileSync, writeFileSync } from 'node:fs';
 import { loadavg } from 'node:os';
-import { parseArgs } from 'node:util';
 import { setUp } from '../scripts/setup.mjs';
 import { GROWTH_SETTINGS, measureGrowth } from './lib/growth.mjs';
 import { interrupted } from './lib/interrupted.mjs';
+import { optionsOrExit } from './lib/options.mjs';
 import { round, slope, summarize } from './lib/statistics.mjs';
 
 const RESULT = new URL('results/endurance.json', import.meta.url);
@@ -26,17 +26,10 @@ Runs many jobs on one worker, then many functions on another, and writes what gr
   --functions N   functions of the second; 0 leaves that part out (default 1000)
   --help          this text`;
 
-const { values: options } = parseArgs({
-  options: {
-    jobs: { type: 'string', default: '10000' },
-    functions: { type: 'string', default: '1000' },
-    help: { type: 'boolean', short: 'h' },
-  },
+const options = optionsOrExit(HELP, {
+  jobs: { default: 10_000, least: 0 },
+  functions: { default: 1_000, least: 0 },
 });
-if (options.help) {
-  console.log(HELP);
-  process.exit();
-}
 const stopped = interrupted();
 
 await setUp({ say: console.error });
@@ -46,9 +39,9 @@ const { BenchWorker } = await import('./lib/bench-worker.mjs');
 const report = existsSync(RESULT) ? JSON.parse(readFileSync(RESULT, 'utf8')) : {};
 try {
   // Side by side they would measure each other.
-  if (Number(options.jobs) > 0) report.jobs = await withWorker({}, (worker) => manyJobs(worker, Number(options.jobs)));
-  if (Number(options.functions) > 0) {
-    report.functions = await withWorker(GROWTH_SETTINGS, (worker) => manyFunctions(worker, Number(options.functions)));
+  if (options.jobs > 0) report.jobs = await withWorker({}, (worker) => manyJobs(worker, options.jobs));
+  if (options.functions > 0) {
+    report.functions = await withWorker(GROWTH_SETTINGS, (worker) => manyFunctions(worker, options.functions));
   }
   writeFileSync(RESULT, `${JSON.stringify(report, undefined, 2)}\n`);
 } catch (error) {

@@ -6,9 +6,9 @@
 import { readFileSync, writeFileSync } from 'node:fs';
 import { loadavg } from 'node:os';
 import { setTimeout as sleep } from 'node:timers/promises';
-import { parseArgs } from 'node:util';
 import { setUp } from '../scripts/setup.mjs';
 import { interrupted } from './lib/interrupted.mjs';
+import { optionsOrExit } from './lib/options.mjs';
 import { round, summarize } from './lib/statistics.mjs';
 
 const HERE = new URL('.', import.meta.url);
@@ -45,17 +45,7 @@ Measures what a function feels of a bomb in the container beside it, and writes 
   --jobs N     hello jobs in each turn (default 60)
   --help       this text`;
 
-const { values: options } = parseArgs({
-  options: {
-    rounds: { type: 'string', default: '4' },
-    jobs: { type: 'string', default: '60' },
-    help: { type: 'boolean', short: 'h' },
-  },
-});
-if (options.help) {
-  console.log(HELP);
-  process.exit();
-}
+const options = optionsOrExit(HELP, { rounds: 4, jobs: 60 });
 const stopped = interrupted();
 
 await setUp({ say: console.error });
@@ -88,13 +78,13 @@ async function measure() {
   for (const [name, bomb] of Object.entries(BOMBS)) bombs.push({ name, job: bomb && (await bombJob(bomb)) });
   const samples = Object.fromEntries(['alone', ...Object.keys(BOMBS)].map((name) => [name, []]));
   await stream(hello, WARM_UP_JOBS);
-  const rounds = Number(options.rounds);
+  const { rounds } = options;
   for (let n = 1; n <= rounds; n++) {
     for (const { name, job } of n % 2 === 1 ? bombs : bombs.toReversed()) {
       console.error(`round ${n} of ${rounds}: ${name}`);
       // Alone before each bomb: what drifts drifts for both.
-      samples.alone.push(...(await stream(hello, Math.ceil(Number(options.jobs) / 3))));
-      samples[name].push(...(await besides(job, () => stream(hello, Number(options.jobs)))));
+      samples.alone.push(...(await stream(hello, Math.ceil(options.jobs / 3))));
+      samples[name].push(...(await besides(job, () => stream(hello, options.jobs))));
       await worker.untilIdle('shell', stopped);
     }
   }

@@ -1,19 +1,28 @@
 /** `npm run bench:oci-runtime -- --runtime runsc`: what another OCI runtime costs beside the engine's own. Owns `results/oci-runtime.json`. */
 
 import { writeFile } from 'node:fs/promises';
-import { parseArgs } from 'node:util';
 import { SetUpError } from '../scripts/lib/set-up-error.mjs';
 import { setUp, tellFailure } from '../scripts/setup.mjs';
+import { optionsOrExit } from './lib/options.mjs';
 
 const RESULTS = new URL('./results/oci-runtime.json', import.meta.url);
 
+const HELP = `npm run bench:oci-runtime -- [options]
+
+Measures what another OCI runtime of the engine costs, and writes benchmarks/results/oci-runtime.json.
+
+  --runtime NAME   as the engine knows it (default runsc)
+  --jobs N         warm jobs of each (default 60)
+  --starts N       containers started with each (default 8)
+  --help           this text`;
+
+const { jobs: warmJobs, ...options } = optionsOrExit(HELP, { runtime: 'runsc', jobs: 60, starts: 8 });
 const interrupted = new AbortController();
 for (const signal of ['SIGINT', 'SIGTERM', 'SIGHUP']) {
   process.once(signal, () => interrupted.abort(new Error(`interrupted by ${signal}`)));
 }
 
 try {
-  const options = readOptions();
   await setUp({ say: console.error });
   // Imported here: there is nothing to import before the set-up has built it.
   const { createDockerClient } = await import('@nanogrid/core');
@@ -28,7 +37,7 @@ try {
     );
   }
   const machine = await describeMachine(docker);
-  const rows = await measureOciRuntime({ ...options, signal: interrupted.signal });
+  const rows = await measureOciRuntime({ ...options, warmJobs, signal: interrupted.signal });
   for (const { row, unit, own: a, other: b, factor } of rows) {
     console.log(`${row}: ${own} ${a.median} ${unit}, ${options.runtime} ${b.median} ${unit}, factor ${factor}`);
   }
@@ -39,20 +48,4 @@ try {
   if (error instanceof SetUpError) tellFailure(error);
   else console.error(error instanceof Error ? error.message : error);
   process.exitCode = 1;
-}
-
-function readOptions() {
-  const { values } = parseArgs({
-    options: {
-      runtime: { type: 'string', default: 'runsc' },
-      jobs: { type: 'string', default: '60' },
-      starts: { type: 'string', default: '8' },
-    },
-  });
-  const whole = (name) => {
-    const value = Number(values[name]);
-    if (Number.isInteger(value) && value >= 1 && value <= 1000) return value;
-    throw new Error(`--${name} must be a whole number from 1 to 1000, not ${JSON.stringify(values[name])}`);
-  };
-  return { runtime: values.runtime, warmJobs: whole('jobs'), starts: whole('starts') };
 }

@@ -3,8 +3,9 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { describe, expect, test } from 'vitest';
 import { measure } from '../benchmarks/lib/measure.mjs';
+import { readOptions } from '../benchmarks/lib/options.mjs';
 import { makeResults, renderTable, rowsLeftOut, writeResults } from '../benchmarks/lib/report.mjs';
-import { quantile, slope, summarize } from '../benchmarks/lib/statistics.mjs';
+import { compareRounds, inRounds, median, quantile, slope, summarize } from '../benchmarks/lib/statistics.mjs';
 
 const side = (values, phases = []) => ({ values, phases });
 
@@ -31,6 +32,43 @@ describe('statistics', () => {
       ]),
     ).toBeCloseTo(2);
     expect(summarize([5, 1, 2, 3, 4])).toEqual({ count: 5, median: 3, p25: 2, p75: 4, p95: 4.8 });
+  });
+
+  test('a ratio of two sides tells between what it lies: what slows down both is no difference, a slow process is one', () => {
+    let draw = 0;
+    const random = () => ((draw++ * 7) % 10) / 10;
+    const rounds = inRounds([1, 1, 9, 9, 1, 1], 2);
+    expect(rounds).toEqual([
+      [1, 1],
+      [9, 9],
+      [1, 1],
+    ]);
+    const doubled = rounds.map((round) => round.map((value) => value * 2));
+    expect(compareRounds([doubled], [rounds], median, { draws: 50, random })).toEqual({ ratio: 2, low: 2, high: 2 });
+    const { low, high } = compareRounds([rounds, doubled], [rounds], median, { draws: 50, random });
+    expect([low, high]).toEqual([1, 2]);
+  });
+});
+
+describe('the command line of a benchmark', () => {
+  const options = { rounds: 4, jobs: { default: 10, least: 0 }, each: false, runtime: 'runsc' };
+
+  test('gives values of the types of the defaults', () => {
+    expect(readOptions(options, [])).toEqual({ rounds: 4, jobs: 10, each: false, runtime: 'runsc' });
+    const argv = ['--rounds', '7', '--jobs', '0', '--each', '--runtime', 'runc'];
+    expect(readOptions(options, argv)).toEqual({ rounds: 7, jobs: 0, each: true, runtime: 'runc' });
+    expect(readOptions(options, ['-h'])).toBeUndefined();
+  });
+
+  test.each([
+    ['--rounds', '0'],
+    ['--rounds', 'many'],
+    ['--jobs', '1.5'],
+    ['--jobs', ''],
+    ['--round', '3'],
+    ['more', ''],
+  ])('%s %s is refused', (...argv) => {
+    expect(() => readOptions(options, argv)).toThrow(/--rounds|--jobs|--round|more/);
   });
 });
 

@@ -7,6 +7,9 @@ import { fileURLToPath } from 'node:url';
 /** The plugins, in the order in which a worker has them. */
 export const FEATURES = ['autotuner', 'llmMetering', 'cost', 'prometheus', 'cloudwatch', 'opentelemetry'];
 
+/** Jobs that each worker runs at once before the first sample. */
+const WARM_UP_JOBS = 2_500;
+
 export class FeatureWorkers {
   #sink;
   #children = [];
@@ -22,10 +25,10 @@ export class FeatureWorkers {
   /**
    * Starts a worker with these plugins, and a function on it; its side takes one job after another, 5 ms apart.
    *
-   * @param {{ names: readonly string[], code: string, input: unknown, check: (result: unknown) => void, signal: AbortSignal }} options
+   * @param {{ names: readonly string[], code: string, input: unknown, check: (result: unknown) => void, signal: AbortSignal, perRound?: number }} options
    * @returns {Promise<import('./sides.mjs').Side>}
    */
-  async side({ names, code, input, check, signal }) {
+  async side({ names, code, input, check, signal, perRound = 30 }) {
     const child = this.#fork('./feature-process.mjs', [this.endpoint, ...names]);
     // One listener for all answers.
     const ended = once(child, 'exit').then(([code]) => {
@@ -33,7 +36,7 @@ export class FeatureWorkers {
     });
     ended.catch(() => {});
     const answer = async () => (await Promise.race([once(child, 'message', { signal }), ended]))[0];
-    child.send({ code, input });
+    child.send({ code, input, warmUpJobs: WARM_UP_JOBS });
     await answer();
     const sample = async () => {
       child.send('run');
@@ -41,8 +44,8 @@ export class FeatureWorkers {
       check(result.result);
       return { value: ms, phases: { ...result.phases, worker: cpuMs } };
     };
-    // Many: code that has run a few times only is slow, that of plugins too.
-    return { perRound: 30, warmUp: 600, sample };
+    // Its containers rest after so many jobs at once, and it finds its pace.
+    return { perRound, warmUp: 50, sample };
   }
 
   #fork(script, argv = []) {

@@ -16,7 +16,8 @@ const report = await mixedLoad({
   seed,
   say: (text) => console.error(`${((performance.now() - begun) / 1000).toFixed(0)} s: ${text}`),
 });
-console.log({ ...report, published: Object.fromEntries(report.published) });
+for (const wait of report.waitsEnded) console.log(`a wait that ended: ${wait}`);
+console.log({ ...report, published: Object.fromEntries(report.published), waitsEnded: report.waitsEnded.length });
 console.log(`${((performance.now() - begun) / 1000).toFixed(0)} s`);
 const jobs = Object.values(report.accepted).reduce((sum, count) => sum + count, 0);
 const isWell =

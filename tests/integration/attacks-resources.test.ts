@@ -3,6 +3,7 @@
 import { python } from '@nanogrid/runtime-python';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { attacker, neighbourOf, RUNTIMES, runtimesOf } from '../support/attacks.js';
+import { perl } from '../support/cost-jobs.js';
 import { shell } from '../support/shell-runtime.js';
 import type { JobOptions } from '../support/test-worker.js';
 import { startTestWorker, type TestWorker } from '../support/test-worker.js';
@@ -73,4 +74,19 @@ describe.each(RUNTIMES)('%s', (runtime) => {
     const attack = attacker(worker, runtime);
     expect(await attack('stop-parent.sh')).toMatchObject({ status: 'SUCCESS', stdout: 'alive\n', attempt: 1 });
   });
+});
+
+test('a job that writes a little at a time does not wake the supervisor each time', async () => {
+  const writes = 5_000;
+  const source = perl(`
+    sub first { open(my $file, '<', $_[0]); my ($line) = grep { /$_[1]/ } <$file>; $line =~ /([\\d.]+)/; return $1 }
+    my @before = (first('/proc/1/status', '^voluntary'), first('/proc/uptime', '.'));
+    for (1 .. ${writes}) { syswrite(STDERR, '.'); my $x = 0; $x++ for 1 .. 1_000 }
+    my @after = (first('/proc/1/status', '^voluntary'), first('/proc/uptime', '.'));
+    printf('{"wakes": %d, "ms": %d}', $after[0] - $before[0], 1000 * ($after[1] - $before[1]));`);
+  const { result, stderr } = await worker.run(source, { runtime: 'shell' });
+  expect(stderr).toBe('.'.repeat(writes));
+  const { wakes, ms } = result as { wakes: number; ms: number };
+  // Once each 2 ms, and for what it looks at every 15 ms; the clock has hundredths of a second.
+  expect(wakes).toBeLessThan(100 + ms);
 });

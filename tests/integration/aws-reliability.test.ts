@@ -16,7 +16,8 @@ describe('through the emulator fauxqs', () => {
   beforeAll(async () => {
     plane = await DataPlane.start(startFauxqs);
     await plane.code.put('echo.zip', { 'main.sh': 'cat' });
-    await plane.code.put('slow.zip', { 'main.sh': 'sleep 7; cat' });
+    await plane.code.put('slow.zip', { 'main.sh': 'sleep 3; cat' });
+    await plane.code.put('long.zip', { 'main.sh': 'sleep 7; cat' });
   });
   afterAll(() => plane?.close());
 
@@ -79,7 +80,7 @@ describe('through the emulator fauxqs', () => {
     const options = { sqs: { visibilityMs: 3_000 } };
     const workers = [await plane.worker(queue, { options }), await plane.worker(queue, { options })];
     const id = plane.name('long');
-    await queue.send(camelMessage({ id, functionId: 'f', key: 'slow.zip', input: 1 }));
+    await queue.send(camelMessage({ id, functionId: 'f', key: 'long.zip', input: 1 }));
     expect(await plane.results.result(id)).toMatchObject({ status: 'SUCCESS', attempt: 1 });
     await expect.poll(queue.depth).toEqual(EMPTY);
     expect(runsOf(workers, id)).toBe(1);

@@ -3,7 +3,7 @@
 import { python as pythonRuntime } from '@nanogrid/runtime-python';
 import { afterAll, afterEach, beforeAll, describe, expect, test, vi } from 'vitest';
 import { perl, python } from '../support/cost-jobs.js';
-import { cpuWeightOf } from '../support/cpu-weight.js';
+import { cpuTimeOf, cpuWeightOf, setCpuShare } from '../support/cpu-weight.js';
 import { ENDLESS, FORKING } from '../support/deadline-jobs.js';
 import { shell } from '../support/shell-runtime.js';
 import { startTestWorker, type TestWorker } from '../support/test-worker.js';
@@ -69,7 +69,8 @@ test('a job with a crowd of processes comes last in its container, and another j
 for (1 .. ${looks}) { select(undef, undef, undef, 0.1); last if getpriority(0, 0) == 19 } print getpriority(0, 0)`,
     );
   expect((await worker.run(source(60, 400), { runtime: 'shell' })).stdout).toBe('19');
-  expect((await worker.run(source(6, 10), { runtime: 'shell' })).stdout).toBe('0');
+  // After the supervisor all the same, whose own is 0.
+  expect((await worker.run(source(6, 10), { runtime: 'shell' })).stdout).toBe('10');
 });
 
 test('nor does the crowd’s container keep others waiting: it has a small weight until its job is over', async () => {
@@ -86,6 +87,23 @@ test('nor does the crowd’s container keep others waiting: it has a small weigh
   await expect.poll(weight, { interval: 200 }).toBeLessThan(usual / 4);
   expect(await worker.result(id)).toMatchObject({ status: 'SUCCESS', stdout, phases: { start: 'reused' } });
   await expect.poll(weight).toBe(usual);
+});
+
+test('nor does that of a job that uses more than its share, however few its processes are', async () => {
+  const key = await worker.put(
+    perl('print qx(hostname); if ($ENV{PAYLOAD} == 2) { 1 while getpriority(0, 0) < 19; sleep 10; print "last\\n" }'),
+  );
+  const job = { key, runtime: 'shell', functionId: 'overdraft' };
+  const { stdout } = await worker.run(undefined, { ...job, input: 1 });
+  const id = stdout.trim();
+  const [usual, before] = [await cpuWeightOf(id), await cpuTimeOf(id)];
+  const running = await worker.submit(undefined, { ...job, input: 2, timeoutMs: 60_000 });
+  await expect.poll(() => cpuTimeOf(id)).toBeGreaterThan(before + 300);
+  // As a kernel that does not stop it leaves it: with more behind it than its share allows.
+  const restore = await setCpuShare(id, 0.02);
+  await expect.poll(() => cpuWeightOf(id), { interval: 200 }).toBeLessThan(usual / 4);
+  await restore();
+  expect(await worker.result(running)).toMatchObject({ status: 'SUCCESS', stdout: `${id}\nlast\n` });
 });
 
 test('from its deadline on every job does', async () => {

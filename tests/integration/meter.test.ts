@@ -28,10 +28,10 @@ async function filesOf(layout: string): Promise<Record<string, Buffer>> {
 }
 
 test.each([
-  ['v1', 'v1 usage=8388608 peak=104857600 cache=2048000 oom_kills=2 cpu_us=123456'],
-  ['v2', 'v2 usage=52428800 peak=73400320 cache=13631488 oom_kills=3 cpu_us=987654'],
-  ['v2-without-peak', 'v2 usage=52428800 peak=0 cache=13631488 oom_kills=3 cpu_us=987654'],
-  ['nothing', 'v1 usage=0 peak=0 cache=0 oom_kills=0 cpu_us=0'],
+  ['v1', 'v1 usage=8388608 peak=104857600 cache=2048000 oom_kills=2 cpu_us=123456 allowed_us=174000'],
+  ['v2', 'v2 usage=52428800 peak=73400320 cache=13631488 oom_kills=3 cpu_us=987654 allowed_us=600000'],
+  ['v2-without-peak', 'v2 usage=52428800 peak=0 cache=13631488 oom_kills=3 cpu_us=987654 allowed_us=0'],
+  ['nothing', 'v1 usage=0 peak=0 cache=0 oom_kills=0 cpu_us=0 allowed_us=0'],
 ])('counters of %s', async (layout, expected) => {
   const files = layout === 'nothing' ? {} : await filesOf(layout);
   // The program is in every container; a job may run it, as any other, and reads what it could read itself.

@@ -148,7 +148,13 @@ describe('TLS', () => {
     [false, true, 'from the configuration file'],
   ])('that one side only speaks (the server: %s) is in the worker’s health', async (tls, asked, source) => {
     const { host, port } = await startServer({ tls });
-    const worker = await register({ host, port, ...(asked === undefined ? {} : { tls: asked }) });
+    // Its start waits as long for an answer that does not come.
+    const worker = await register({
+      host,
+      port,
+      commandTimeoutMs: 5_000,
+      ...(asked === undefined ? {} : { tls: asked }),
+    });
     await worker.start();
     await expect
       .poll(async () => (await worker.health())[0])

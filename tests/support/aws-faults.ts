@@ -5,6 +5,8 @@
 
 import { setTimeout as sleep } from 'node:timers/promises';
 import { DataPlane } from './aws-data-plane.js';
+import { messagesIn, publishedTimes, untilEmpty } from './campaign-counts.js';
+import { seeded } from './seeded.js';
 import type { AwsWorker } from './services/aws-worker.js';
 import type { Fault, FaultCounts } from './services/fault.js';
 import { startFauxqs } from './services/fauxqs.js';
@@ -91,25 +93,18 @@ export async function faultCampaign({
     await clearAll();
     say('the faults are over');
     await plane.results.all(ids, 180_000);
-    // What is left in the queue now is published already, and only has to be deleted.
-    const left = async () => Object.values(await queue.depth()).reduce((sum, count) => sum + count, 0);
-    for (const end = performance.now() + 60_000; (await left()) > 0 && performance.now() < end; ) await sleep(200);
+    await untilEmpty(queue);
     const states = await Promise.all(workers.map(look));
     const exitCodes = await Promise.all(workers.map((worker) => worker.stop()));
     const wrong = [];
     for (const id of ids) if (!(await isRight(plane, id))) wrong.push(id);
-    const published = new Map<number, number>();
-    for (const id of ids) {
-      const count = plane.results.texts(id).length;
-      published.set(count, (published.get(count) ?? 0) + 1);
-    }
     const { sqs, s3, redis, cloudWatch } = plane.faults;
     return {
-      published,
+      published: publishedTimes(plane.results, ids),
       wrong,
       faults: { sqs: sqs.counts(), s3: s3.counts(), redis: redis.counts(), cloudWatch: cloudWatch.counts() },
       injected: injected(plane),
-      messagesLeft: await left(),
+      messagesLeft: await messagesIn(queue),
       notFree: states.reduce((sum, { taken }) => sum + taken, 0),
       unhealthy: states.flatMap(({ failing }) => failing),
       exitCodes,
@@ -162,15 +157,4 @@ function tails(workers: readonly AwsWorker[]): string {
 
 function pick<T>(list: readonly T[], random: () => number): T | undefined {
   return list[Math.floor(random() * list.length)];
-}
-
-/** mulberry32: the same numbers for the same seed, from 0 to below 1. */
-function seeded(seed: number): () => number {
-  let state = seed;
-  return () => {
-    state = (state + 0x6d2b79f5) | 0;
-    let t = Math.imul(state ^ (state >>> 15), 1 | state);
-    t = (t + Math.imul(t ^ (t >>> 7), 61 | t)) ^ t;
-    return ((t ^ (t >>> 14)) >>> 0) / 4_294_967_296;
-  };
 }

@@ -5,7 +5,10 @@
 
 import { setTimeout as sleep } from 'node:timers/promises';
 import { startFleetProcesses } from './aws-fleet-processes.js';
+import { publishedTimes, untilEmpty } from './campaign-counts.js';
+import { jobTimeline, seconds } from './job-timeline.js';
 import { MIXED_JOBS, type MixedJob, registerJobs } from './mixed-jobs.js';
+import { seeded } from './seeded.js';
 import type { AwsWorker } from './services/aws-worker.js';
 import { apiAt } from './test-controller.js';
 
@@ -33,10 +36,11 @@ export interface LoadReport {
   /** Answers without a job's id, by status: those jobs were not accepted. */
   readonly refused: Readonly<Record<string, number>>;
   /**
-   * Waits that ended before the result was there (504): it was found later. Functions that lose their containers again and
-   * again are delayed (`pool.faults`), and there are two of them here.
+   * Waits that ended before the result was there (504), each with the job's way: the result was found later. Functions that
+   * lose their containers again and again are delayed (`pool.faults`), and there are two of them here. One whose result was
+   * there is `wrong`.
    */
-  readonly waitsEnded: number;
+  readonly waitsEnded: readonly string[];
   /** Jobs that came to their result in a later delivery than the first. */
   readonly deliveredAgain: number;
   readonly messagesLeft: Readonly<Record<string, number>>;
@@ -58,11 +62,14 @@ export async function mixedLoad({ durationMs, killEveryMs, clients, seed, say }:
     maxReceiveCount: 50,
     // The time limits of this load are seconds: what a dead worker held comes back within some of them.
     sqs: { visibilityMs: 20_000 },
-    logLevel: 'warn',
+    // Tells when a worker accepted a job, and when it was done.
+    logLevel: 'info',
   });
   try {
     const controller = await fleet.start('controller');
     const workers = await Promise.all([fleet.start('worker'), fleet.start('worker')]);
+    /** All there were, by name. */
+    const everyWorker = new Map(workers.map((worker, place) => [`worker ${place + 1}`, worker]));
     const api = apiAt(controller.api);
     const headers = { authorization: `Bearer ${fleet.key}` };
     const functions = await registerJobs((fields, file, name) => api.upload(fields, file, name, headers));
@@ -73,7 +80,8 @@ export async function mixedLoad({ durationMs, killEveryMs, clients, seed, say }:
     const accepted: Record<string, number> = {};
     const refused: Record<string, number> = {};
     const wrong: string[] = [];
-    let waitsEnded = 0;
+    const unanswered: { readonly id: string; readonly job: MixedJob; readonly askedAt: number; readonly ms: number }[] =
+      [];
     const ends = performance.now() + durationMs;
     const count = (counts: Record<string, number>, name: string) => {
       counts[name] = (counts[name] ?? 0) + 1;
@@ -83,6 +91,7 @@ export async function mixedLoad({ durationMs, killEveryMs, clients, seed, say }:
       const job = MIXED_JOBS[Math.floor(random() * MIXED_JOBS.length)] as MixedJob;
       const [isAsync, isCamel] = [random() < 0.5, random() < 0.5];
       const id = functions.get(job.functionName);
+      const askedAt = Date.now();
       const body = isCamel ? { functionId: id, inputData: job.input } : { function_id: id, payload: job.input };
       const { status, answer } = await api.call('POST', '/run', body, {
         ...headers,
@@ -92,8 +101,11 @@ export async function mixedLoad({ durationMs, killEveryMs, clients, seed, say }:
       if (typeof jobId !== 'string') return count(refused, `${status}`);
       sent.push({ id: jobId, job });
       count(accepted, `${job.functionName}, ${isCamel ? 'camel' : 'snake'}, ${isAsync ? 'async' : 'sync'}`);
-      if (status === 504) waitsEnded += 1;
-      else if (isAsync ? status !== 202 : status !== 200) wrong.push(`${jobId}: answered with ${status}`);
+      if (status === 504) {
+        unanswered.push({ id: jobId, job, askedAt, ms: Date.now() - askedAt });
+        if (fleet.results.texts(jobId).length > 0)
+          wrong.push(`${jobId}: answered with 504, though its result was there`);
+      } else if (isAsync ? status !== 202 : status !== 200) wrong.push(`${jobId}: answered with ${status}`);
       else if (!isAsync && !isAsExpected(answer, job)) wrong.push(`${jobId}: answered ${JSON.stringify(answer)}`);
     }
 
@@ -115,6 +127,7 @@ export async function mixedLoad({ durationMs, killEveryMs, clients, seed, say }:
         kills += 1;
         say(`worker ${place + 1} killed; ${sent.length} jobs accepted, ${fleet.results.counts().size} results`);
         workers[place] = await fleet.start('worker', directory);
+        everyWorker.set(`worker ${place + 1} after kill ${kills}`, workers[place] as AwsWorker);
       }
     }
 
@@ -126,15 +139,14 @@ export async function mixedLoad({ durationMs, killEveryMs, clients, seed, say }:
         REST_MS,
       )
       .catch((error: Error) => wrong.push(error.message));
-    // What is left in the queue now has its result, and only has to be deleted.
-    const left = async () => Object.values(await fleet.queue.depth()).reduce((sum, messages) => sum + messages, 0);
-    for (const end = performance.now() + 60_000; (await left()) > 0 && performance.now() < end; ) await sleep(500);
+    await untilEmpty(fleet.queue);
 
     let deliveredAgain = 0;
-    const published = new Map<number, number>();
+    const published = publishedTimes(
+      fleet.results,
+      sent.map(({ id }) => id),
+    );
     for (const { id, job } of sent) {
-      const times = fleet.results.texts(id).length;
-      published.set(times, (published.get(times) ?? 0) + 1);
       const { answer } = await api.call('GET', `/status/${id}`, undefined, headers);
       if (!isAsExpected(answer, job)) wrong.push(`${id} (${job.functionName}): ${JSON.stringify(answer)}`);
       if (answer.attempt > 1) deliveredAgain += 1;
@@ -142,6 +154,10 @@ export async function mixedLoad({ durationMs, killEveryMs, clients, seed, say }:
     const known = new Set(sent.map(({ id }) => id));
     const unknown = [...fleet.results.counts().keys()].filter((id) => !known.has(id)).length;
     const messagesLeft = await fleet.queue.depth();
+    const logs = new Map([...everyWorker].map(([name, worker]) => [name, worker.log]));
+    const waitsEnded = unanswered.map(({ id, job, askedAt, ms }) =>
+      [`${id} (${job.functionName}): 504 after ${seconds(ms)}`, ...jobTimeline(id, askedAt, logs)].join('\n  '),
+    );
     const exitCodes = [];
     for (const part of [...workers, controller]) exitCodes.push(await part.stop());
     return { accepted, kills, published, unknown, wrong, refused, waitsEnded, deliveredAgain, messagesLeft, exitCodes };
@@ -158,15 +174,4 @@ function isAsExpected(answer: Record<string, unknown>, { result, errorCode }: Mi
   const found = (answer.result ?? {}) as Record<string, unknown>;
   const wanted = Object.entries(result ?? {});
   return isDone && wanted.every(([name, value]) => JSON.stringify(found[name]) === JSON.stringify(value));
-}
-
-/** mulberry32: the same numbers for the same seed, from 0 to below 1. */
-function seeded(seed: number): () => number {
-  let state = seed;
-  return () => {
-    state = (state + 0x6d2b79f5) | 0;
-    let t = Math.imul(state ^ (state >>> 15), 1 | state);
-    t = (t + Math.imul(t ^ (t >>> 7), 61 | t)) ^ t;
-    return ((t ^ (t >>> 14)) >>> 0) / 4_294_967_296;
-  };
 }

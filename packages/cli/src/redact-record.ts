@@ -34,14 +34,17 @@ export class Redactor {
   }
 
   #object(fields: object, depth: number): Record<string, unknown> {
-    const safe: [string, unknown][] = [];
-    for (const [key, value] of Object.entries(fields)) {
+    const safe: Record<string, unknown> = {};
+    for (const key of Object.keys(fields)) {
+      const value = (fields as Record<string, unknown>)[key];
       // A number or a boolean (`tokens: 12`) is a fact; a text, or what holds texts, may be the secret itself.
       const hidden = typeof value !== 'number' && typeof value !== 'boolean' && value != null && this.#isSecret(key);
-      safe.push([key, hidden ? REDACTED : this.#value(value, depth + 1)]);
+      const shown = hidden ? REDACTED : this.#value(value, depth + 1);
+      // By assignment a field of that name would be the record's prototype.
+      if (key === '__proto__') Object.defineProperty(safe, key, { value: shown, enumerable: true });
+      else safe[key] = shown;
     }
-    // Not by assignment: a field may be called __proto__.
-    return Object.fromEntries(safe);
+    return safe;
   }
 
   #value(value: unknown, depth: number): unknown {

@@ -62,15 +62,18 @@ export async function createApp(context: ControllerContext): Promise<FastifyInst
   addJsonBodies(app);
   addRefusals(app, context);
   addAuthentication(app, context);
-  app.addHook('onSend', async (request, reply) => {
-    reply.headers({ ...HEADERS, 'x-request-id': request.id });
+  app.addHook('onSend', (request, reply, _payload, done) => {
+    reply.headers(HEADERS).header('x-request-id', request.id);
+    done();
   });
-  app.addHook('onResponse', async (request, reply) => {
-    const { method, url, id } = request;
-    log.debug({ requestId: id, method, url, status: reply.statusCode, ms: Math.round(reply.elapsedTime) }, 'request');
+  app.addHook('onResponse', (request, reply, done) => {
+    if (log.isLevelEnabled?.('debug') !== false) {
+      const { method, url, id } = request;
+      log.debug({ requestId: id, method, url, status: reply.statusCode, ms: Math.round(reply.elapsedTime) }, 'request');
+    }
+    done();
   });
   const methods = listMethods(app);
-  await app.register(multipart);
   await app.register(swagger, { openapi: description(context) });
   await app.register(swaggerUi, {
     routePrefix: '/docs',
@@ -80,7 +83,11 @@ export async function createApp(context: ControllerContext): Promise<FastifyInst
   });
   addHealth(app, context);
   addRun(app, context);
-  addUpload(app, context);
+  // In a scope of its own: what reads uploads would look at every request.
+  await app.register(async (scope) => {
+    await scope.register(multipart);
+    addUpload(scope, context);
+  });
   addFunctions(app, context);
   addJobs(app, context);
   app.get('/openapi.json', { schema: { hide: true } }, async () => app.swagger());
@@ -102,9 +109,9 @@ export async function createApp(context: ControllerContext): Promise<FastifyInst
 /** A key, before anything of the body is read; then what it may do, then how often. */
 function addAuthentication(app: FastifyInstance, { keys, limiter }: ControllerContext): void {
   app.decorateRequest('caller');
-  app.addHook('onRequest', async (request) => {
+  app.addHook('onRequest', (request, _reply, done) => {
     const { config } = request.routeOptions;
-    if (config !== undefined && 'scope' in config && config.scope === undefined) return;
+    if (config !== undefined && 'scope' in config && config.scope === undefined) return done();
     const caller = keys.identify(presentedKey(request));
     if (caller === undefined) {
       throw new ApiError('UNAUTHORIZED', 'Send a valid API key: Authorization: Bearer <key>, or X-Api-Key.');
@@ -115,7 +122,8 @@ function addAuthentication(app: FastifyInstance, { keys, limiter }: ControllerCo
       throw new ApiError('FORBIDDEN', `The key ${caller.keyId} may not do this: it lacks the scope "${scope}".`);
     }
     const turn = limiter.take(caller);
-    if (turn !== undefined) await turn;
+    if (turn === undefined) done();
+    else turn.then(() => done(), done);
   });
 }
 

@@ -51,8 +51,17 @@ export interface FunctionRegistry {
 export interface JobSink {
   /** The store of results in which `send` notes the job as pending, in one step with the message. Default: none, the sender does. */
   readonly announcesTo?: ResultStore;
-  /** Resolves when the message is safe. `jobId` makes it single and `functionId` orders it where the queue does such things (FIFO). */
-  send(message: { readonly body: string; readonly jobId: string; readonly functionId: string }): Promise<void>;
+  /**
+   * Resolves when the message is safe. `jobId` makes it single and `functionId` orders it where the queue does such things
+   * (FIFO). `isUnknown`: the id is new, and nobody is told of it before there is a result or some time has passed: that the
+   * job is pending may be noted a moment later.
+   */
+  send(message: {
+    readonly body: string;
+    readonly jobId: string;
+    readonly functionId: string;
+    readonly isUnknown?: boolean;
+  }): Promise<void>;
   /** Takes back a job that still waits; false where the queue cannot do that, or the job was taken. */
   withdraw?(jobId: string): Promise<boolean>;
 }

@@ -84,6 +84,11 @@ export interface Hooks {
   readonly onResult: AsyncParallelHook<[result: Readonly<JobResult>, job: Job], ResultTapOptions>;
 }
 
+/** Whether anybody taps a hook: one that nobody does is not called, which would cost a job's time for nothing. */
+export function isTapped(hook: { readonly taps: readonly unknown[] }): boolean {
+  return hook.taps.length > 0;
+}
+
 /** Makes the five hooks, with no tap yet. */
 export function createHooks(): Hooks {
   return Object.freeze({

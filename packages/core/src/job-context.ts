@@ -105,9 +105,11 @@ export class JobContext {
   leave(outcome?: string): void {
     const record = this.#storage.getStore();
     if (record === undefined) return;
+    const isLogged = this.log.isLevelEnabled?.('debug') !== false;
+    if (!isLogged && this.#listeners.length === 0) return;
     const ms = Math.round((this.#now() - record.since) * 1000) / 1000;
     const ended = outcome ?? record.outcome;
-    this.log.debug({ outcome: ended, ms }, 'stage ended');
+    if (isLogged) this.log.debug({ outcome: ended, ms }, 'stage ended');
     if (this.#listeners.length > 0) this.#tell(record, ms, ended);
   }
 

@@ -6,6 +6,7 @@ import { NanoGridError } from './errors.js';
 import { buildSpec, ignoresHandler } from './exec/build-spec.js';
 import { executeWithRetry } from './exec/execute-with-retry.js';
 import type { VersionLook } from './extract/code-cache.js';
+import { isTapped } from './hooks.js';
 import { memoryLimit } from './job-limits.js';
 import type { JobRun } from './job-run.js';
 import type { PipelineParts } from './pipeline-parts.js';
@@ -74,7 +75,7 @@ async function attempt(
 async function runJob(parts: PipelineParts, run: JobRun, look: VersionLook): Promise<JobResult> {
   const { hooks } = parts;
   const { job, clock, memoryMb } = run;
-  const answer = await hooks.beforeFetch.promise(job);
+  const answer = isTapped(hooks.beforeFetch) ? await hooks.beforeFetch.promise(job) : undefined;
   if (answer !== undefined) return earlyResult(job, answer, clock.phases, memoryMb);
   parts.jobs.enter('fetch');
   const lease = await parts.codeCache.acquire({ ref: job.code, runtime: run.runtime }, run.signal, look);
@@ -82,11 +83,12 @@ async function runJob(parts: PipelineParts, run: JobRun, look: VersionLook): Pro
   clock.set('extract', lease.timings.extractMs);
   parts.jobs.enter('acquire');
   try {
-    await hooks.afterExtract.promise(job, lease.code);
-    const spec = await hooks.beforeExec.promise(buildSpec(run, lease.code, parts.config), job);
+    if (isTapped(hooks.afterExtract)) await hooks.afterExtract.promise(job, lease.code);
+    const own = buildSpec(run, lease.code, parts.config);
+    const spec = isTapped(hooks.beforeExec) ? await hooks.beforeExec.promise(own, job) : own;
     return await withProgram(parts, run, lease.code, spec, (program) =>
       executeWithRetry(parts, run, program, spec, async ({ result, report, outputs }) => {
-        const enriched = await hooks.afterExec.promise(result, report, job);
+        const enriched = isTapped(hooks.afterExec) ? await hooks.afterExec.promise(result, report, job) : result;
         parts.jobs.enter('collect');
         return collect(enriched, outputs, clock);
       }),

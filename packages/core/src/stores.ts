@@ -128,8 +128,15 @@ export interface ResultStore {
   publish(result: JobResult, dialect: Dialect): Promise<boolean>;
   /** What is known of a job; undefined where nothing is, or no longer is. */
   get(jobId: string): Promise<JobState | undefined>;
-  /** Waits for the result of a job; undefined when `signal` aborts first. */
-  wait(jobId: string, signal: AbortSignal): Promise<Record<string, unknown> | undefined>;
+  /**
+   * Waits for the result of a job; undefined when `signal` aborts first. `isNew`: the job has not been handed in before,
+   * so there is no result yet that would have to be looked up.
+   */
+  wait(
+    jobId: string,
+    signal: AbortSignal,
+    options?: { readonly isNew?: boolean },
+  ): Promise<Record<string, unknown> | undefined>;
 }
 
 /** One message as `nanogrid queue inspect` shows it. */

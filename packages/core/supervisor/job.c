@@ -18,6 +18,11 @@
 /* How long a job's first output may stay in its pipes, so that one that is over by then wakes us once. */
 #define QUIET_US 4000
 
+/* A process that writes a little at a time would wake us for every line, and with us the processor that a neighbour is on:
+ * a stream that gave less than a pipe holds by half rests for so long, in which its pipe hardly fills. */
+#define STREAM_BUFFER (64 << 10)
+#define STREAM_REST_US 2000
+
 static const uint8_t stream_frame[STREAMS] = {FRAME_STDOUT, FRAME_STDERR, FRAME_RESULT};
 static const uint8_t stream_total[STREAMS] = {FIELD_STDOUT_BYTES, FIELD_STDERR_BYTES, FIELD_RESULT_BYTES};
 
@@ -35,7 +40,7 @@ static struct {
   bool keep, ended; /* its process is to be kept; that has said END */
   pid_t main_pid; /* -1 where the shim forked it, or it is the runner */
   int fds[STREAMS];
-  uint64_t cap[STREAMS], total[STREAMS];
+  uint64_t cap[STREAMS], total[STREAMS], rests_until_us[STREAMS];
   uint64_t start_us, end_us, timeout_us, deadline_us, grace_us;
   bool timed_out, killed, terminating;
   int status, spawn_error;
@@ -54,7 +59,7 @@ static void start_clock(void) {
   job.cpu_before_us = meter_cpu_us();
   job.start_us = now_us();
   job.deadline_us = job.start_us + job.timeout_us;
-  crowd_begin(job.start_us);
+  crowd_begin(job.start_us, job.cpu_before_us);
 }
 
 static void start_command(const run_request_t *request) {
@@ -204,6 +209,9 @@ int64_t job_wait_us(void) {
   int64_t quiet = (int64_t)(job.start_us + QUIET_US - now);
   if (quiet > 0 && quiet < left) left = quiet;
   if (look < sample) sample = look;
+  for (int i = 0; i < STREAMS; i++)
+    if (job.fds[i] >= 0 && job.rests_until_us[i] > now && (int64_t)(job.rests_until_us[i] - now) < sample)
+      sample = (int64_t)(job.rests_until_us[i] - now);
   return left < sample ? left : sample;
 }
 
@@ -253,16 +261,17 @@ void job_reaped(pid_t pid, int status, uint64_t cpu_us, uint64_t max_rss) {
 
 int job_poll_fds(int fds[3]) {
   int count = 0;
-  bool quiet = job.running && !job.pending && now_us() < job.start_us + QUIET_US;
+  uint64_t now = now_us();
+  bool quiet = job.running && !job.pending && now < job.start_us + QUIET_US;
   for (int i = 0; i < STREAMS && !quiet; i++)
-    if (job.running && job.fds[i] >= 0) fds[count++] = job.fds[i];
+    if (job.running && job.fds[i] >= 0 && job.rests_until_us[i] <= now) fds[count++] = job.fds[i];
   return count;
 }
 
 /* Reads what is there, up to one buffer; false when there was nothing. What is over the cap is read and dropped, so that
  * the job is not stopped by it. */
 static bool read_stream(int i) {
-  static char buffer[64 << 10];
+  static char buffer[STREAM_BUFFER];
   ssize_t n = read(job.fds[i], buffer, sizeof buffer);
   if (n < 0) return errno == EINTR;
   if (n == 0) {
@@ -270,6 +279,7 @@ static bool read_stream(int i) {
     job.fds[i] = -1;
     return false;
   }
+  if (n < STREAM_BUFFER / 2) job.rests_until_us[i] = now_us() + STREAM_REST_US;
   uint64_t room = job.total[i] < job.cap[i] ? job.cap[i] - job.total[i] : 0;
   uint64_t keep = (uint64_t)n < room ? (uint64_t)n : room;
   job.total[i] += (uint64_t)n;

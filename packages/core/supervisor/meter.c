@@ -16,6 +16,7 @@
 #define SAMPLE_US 15000
 
 static int usage_fd = -1, peak_fd = -1, stat_fd = -1, kernel_fd = -1, events_fd = -1, cpu_fd = -1, pids_fd = -1;
+static int quota_fd = -1, period_fd = -1;
 static bool v2;
 static struct {
   uint64_t next_us, kernel_before, cache, held;
@@ -37,6 +38,8 @@ void meter_init(const char *root) {
   events_fd = open_counter(root, v2 ? "memory.events" : "memory/memory.oom_control");
   cpu_fd = open_counter(root, v2 ? "cpu.stat" : "cpuacct/cpuacct.usage");
   pids_fd = open_counter(root, v2 ? "pids.current" : "pids/pids.current");
+  quota_fd = open_counter(root, v2 ? "cpu.max" : "cpu/cpu.cfs_quota_us");
+  period_fd = v2 ? -1 : open_counter(root, "cpu/cpu.cfs_period_us");
 }
 
 static const char *read_counter(int fd) {
@@ -128,16 +131,27 @@ uint64_t meter_cpu_us(void) {
   return all > ours ? all - ours : 0;
 }
 
+uint64_t meter_cpu_allowed_us(uint64_t elapsed_us) {
+  char *rest;
+  uint64_t period = read_number(period_fd);
+  long long quota = strtoll(read_counter(quota_fd), &rest, 10); /* "max" and -1: without bounds */
+  if (v2) period = strtoull(rest, NULL, 10);
+  if (quota <= 0 || !period) return UINT64_MAX;
+  return (elapsed_us / period + 2) * (uint64_t)quota; /* at both ends a period may be seen in part only */
+}
+
 int meter_print(int count, char **roots) {
   for (int i = 0; i < count; i++) {
     memory_t now;
     meter_init(roots[i]);
     meter_read(&now);
+    uint64_t allowed = meter_cpu_allowed_us(1000000);
     const char *cpu = read_counter(cpu_fd);
-    printf("%s usage=%llu peak=%llu cache=%llu oom_kills=%llu cpu_us=%llu\n", v2 ? "v2" : "v1",
+    printf("%s usage=%llu peak=%llu cache=%llu oom_kills=%llu cpu_us=%llu allowed_us=%llu\n", v2 ? "v2" : "v1",
            (unsigned long long)now.usage, (unsigned long long)now.peak, (unsigned long long)now.cache,
            (unsigned long long)now.oom_kills,
-           (unsigned long long)(v2 ? number_after(cpu, "usage_usec ") : strtoull(cpu, NULL, 10) / 1000));
+           (unsigned long long)(v2 ? number_after(cpu, "usage_usec ") : strtoull(cpu, NULL, 10) / 1000),
+           (unsigned long long)(allowed == UINT64_MAX ? 0 : allowed));
   }
   return 0;
 }

@@ -196,10 +196,12 @@ int64_t meter_sample(void); /* looks again when it is time; returns the microsec
 uint64_t meter_oom_kills(void);
 uint64_t meter_processes(void); /* and threads, of the container; 0 where unknown */
 uint64_t meter_cpu_us(void); /* of every process there was in the container, but this one and the shim; 0 where unknown */
+/* The most that the container's share of the processors gives it in so long; UINT64_MAX where it has no bounds, or unknown. */
+uint64_t meter_cpu_allowed_us(uint64_t elapsed_us);
 int meter_print(int count, char **roots); /* `nanogrid-supervisor meter ROOT...`: what is read there */
 
-/* crowd.c: a job with many processes must not keep us from our turn */
-void crowd_begin(uint64_t now); /* a job begins */
+/* crowd.c: a job with many processes must not keep us, or a neighbour, from our turn */
+void crowd_begin(uint64_t now, uint64_t cpu_us); /* a job begins; meter_cpu_us of now */
 int64_t crowd_look(void);       /* looks again when it is time; returns the microseconds until the next time */
 void slow_job(void);            /* its processes run when nobody else in the container wants to */
 

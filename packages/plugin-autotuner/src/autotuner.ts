@@ -1,7 +1,14 @@
 /** The plugin `autotuner`: tells of each function how much memory it needs, or gives it that. Owns what it knows of jobs under way, and its counts. */
 
 import { join } from 'node:path';
-import { definePlugin, type ExecutionReport, type Job, type JobResult, NanoGridError } from '@nanogrid/core';
+import {
+  definePlugin,
+  type ExecSpec,
+  type ExecutionReport,
+  type Job,
+  type JobResult,
+  NanoGridError,
+} from '@nanogrid/core';
 import { type AdviceOptions, advise, MIB_PER_GB } from './advise.js';
 import type { Run } from './function-model.js';
 import { type Knowledge, Models } from './models.js';
@@ -138,9 +145,9 @@ export const autotuner = definePlugin({
       const runtime = host.runtimeName(job.runtime) ?? job.runtime;
       under.set(job, { key: JSON.stringify([runtime, owner, digest]), ownMemoryMb: undefined });
     });
-    host.hooks.beforeExec.tapPromise('apply', async (spec, job) => {
+    const apply = async (spec: ExecSpec, job: Job): Promise<ExecSpec> => {
       const known = under.get(job);
-      if (!applies.lowers || known === undefined) return spec;
+      if (known === undefined) return spec;
       const { memoryMb } = spec;
       known.ownMemoryMb = memoryMb;
       const model = await models?.find(known.key);
@@ -149,7 +156,9 @@ export const autotuner = definePlugin({
       if (recommendedMemoryMb === undefined) return spec;
       if (verdict === 'raise') return applies.raises ? { ...spec, memoryMb: recommendedMemoryMb } : spec;
       return { ...spec, memoryMb: recommendedMemoryMb, retryMemoryMb: spec.retryMemoryMb ?? memoryMb };
-    });
+    };
+    // A tap that changes nothing would be one more for each job to wait for.
+    if (applies.lowers) host.hooks.beforeExec.tapPromise('apply', apply);
     host.hooks.afterExec.tapPromise('advise', async (result, report, job) => {
       const { key, ownMemoryMb = result.memoryMb } = under.get(job) ?? {};
       if (models === undefined || key === undefined) return result;
@@ -161,11 +170,10 @@ export const autotuner = definePlugin({
       counts.retried += report.firstRun === undefined ? 0 : 1;
       counts.savedGbSeconds += (Math.max(0, ownMemoryMb - memoryMb) / MIB_PER_GB) * (durationMs / 1_000);
       const optimizationTip = writeTip(tuning, locale, applies);
-      return {
-        ...result,
-        tuning: { ...result.tuning, ...tuning, mode, ...(isOther ? { appliedMemoryMb: memoryMb } : {}) },
-        ...(optimizationTip === undefined ? {} : { optimizationTip }),
-      };
+      // The result is this tap's own copy.
+      result.tuning = { ...result.tuning, ...tuning, mode, ...(isOther ? { appliedMemoryMb: memoryMb } : {}) };
+      if (optimizationTip !== undefined) result.optimizationTip = optimizationTip;
+      return result;
     });
     host.metric({
       name: 'autotuner_functions',

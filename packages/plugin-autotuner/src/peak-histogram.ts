@@ -9,6 +9,7 @@ const FORGOTTEN = 0.01;
 const TOLERANCE = 1e-9;
 
 interface Bucket {
+  readonly index: number;
   weight: number;
   maxBytes: number;
 }
@@ -17,7 +18,8 @@ interface Bucket {
 export type BucketData = readonly [index: number, weight: number, maxBytes: number];
 
 export class PeakHistogram {
-  readonly #buckets = new Map<number, Bucket>();
+  /** From small to large: every job asks for quantiles, and a function has a few. */
+  #buckets: Bucket[] = [];
 
   /** A bucket may come more than once: those are added up. */
   static from(data: readonly BucketData[]): PeakHistogram {
@@ -32,31 +34,42 @@ export class PeakHistogram {
 
   /** Makes everything lighter by a factor from 0 to 1. */
   decay(factor: number): void {
-    for (const [index, bucket] of this.#buckets) {
+    let forgotten = false;
+    for (const bucket of this.#buckets) {
       bucket.weight *= factor;
-      if (bucket.weight < FORGOTTEN) this.#buckets.delete(index);
+      forgotten ||= bucket.weight < FORGOTTEN;
     }
+    if (forgotten) this.#buckets = this.#buckets.filter(({ weight }) => weight >= FORGOTTEN);
   }
 
   /** The peak that this share of the weight does not go beyond, in bytes; 1 is the largest. 0 where there is none. */
   quantile(share: number): number {
-    const ordered = [...this.#buckets].sort(([a], [b]) => a - b).map(([, bucket]) => bucket);
-    const enough = share * ordered.reduce((sum, { weight }) => sum + weight, 0) - TOLERANCE;
+    let total = 0;
+    for (const { weight } of this.#buckets) total += weight;
+    const enough = share * total - TOLERANCE;
     let sum = 0;
-    for (const { weight, maxBytes } of ordered) {
+    let largest = 0;
+    for (const { weight, maxBytes } of this.#buckets) {
       sum += weight;
-      if (sum >= enough) return maxBytes;
+      largest = maxBytes;
+      if (sum >= enough) break;
     }
-    return ordered.at(-1)?.maxBytes ?? 0;
+    return largest;
   }
 
   get data(): BucketData[] {
-    return [...this.#buckets].map(([index, { weight, maxBytes }]) => [index, weight, maxBytes]);
+    return this.#buckets.map(({ index, weight, maxBytes }) => [index, weight, maxBytes]);
   }
 
   #put(index: number, weight: number, maxBytes: number): void {
-    const before = this.#buckets.get(index) ?? { weight: 0, maxBytes: 0 };
-    const largest = Math.max(before.maxBytes, maxBytes);
-    this.#buckets.set(index, { weight: before.weight + weight, maxBytes: largest });
+    let place = this.#buckets.length;
+    while (place > 0 && (this.#buckets[place - 1] as Bucket).index > index) place--;
+    const known = this.#buckets[place - 1];
+    if (known?.index === index) {
+      known.weight += weight;
+      known.maxBytes = Math.max(known.maxBytes, maxBytes);
+    } else {
+      this.#buckets.splice(place, 0, { index, weight, maxBytes });
+    }
   }
 }

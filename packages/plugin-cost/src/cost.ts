@@ -86,7 +86,9 @@ export const cost = definePlugin({
       sums.bytes += own.out.bytes;
       sums.total += own.total;
       sums.lambda += elsewhere.cost;
-      return { ...result, cost: { ...own, lambda: elsewhere } };
+      // The result is this tap's own copy.
+      result.cost = { ...own, lambda: elsewhere };
+      return result;
     });
   },
 });

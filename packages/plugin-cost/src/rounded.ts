@@ -2,7 +2,11 @@
 
 /** Lambda's smallest invocation costs 0.2 millionths and some billionths: a trillionth keeps them. */
 const DIGITS = 12;
+const SCALE = 10 ** DIGITS;
+/** Beyond it the product has a fraction no more. */
+const MOST = Number.MAX_SAFE_INTEGER / SCALE;
 
 export function rounded(amount: number): number {
-  return Number(amount.toFixed(DIGITS));
+  // The quotient of two whole numbers is the number nearest to that decimal fraction, and needs no text.
+  return Math.abs(amount) < MOST ? Math.round(amount * SCALE) / SCALE : Number(amount.toFixed(DIGITS));
 }

@@ -164,6 +164,7 @@ export const llmMetering = definePlugin({
       const event = events && usageEvent(job, metered, events, Date.now());
       return event === undefined ? metered : { ...metered, events: [...(result.events ?? []), event] };
     });
+    if (options.budgets.length === 0) return;
     // A tap of its own: a budget that cannot be charged now takes nothing off the result.
     host.hooks.afterExec.tapPromise('charge', async (result, _report, job) => {
       const { llmUsage, llmCost } = result;

@@ -78,21 +78,20 @@ export class Sql {
 
   /** The first row, as an array of columns. */
   get<Row extends SqlValue[]>(...values: SqlValue[]): Row | undefined {
-    return this.#raw().get(values) as Row | undefined;
+    return this.#prepared().get(values) as Row | undefined;
   }
 
   /** All rows, as arrays of columns. */
   all<Row extends SqlValue[]>(...values: SqlValue[]): Row[] {
-    return this.#raw().all(values) as Row[];
+    return this.#prepared().all(values) as Row[];
   }
 
-  /** Rows as arrays: objects would carry the driver's own `_metadata` beside the columns. */
-  #raw(): Database.Statement {
-    return this.#prepared().raw();
-  }
-
+  /** Gives rows as arrays: objects would carry the driver's own `_metadata` beside the columns. */
   #prepared(): Database.Statement {
-    this.#statement ??= this.#connection().prepare(this.#text);
+    if (this.#statement !== undefined) return this.#statement;
+    const statement = this.#connection().prepare(this.#text);
+    // What gives none cannot be asked for them so.
+    this.#statement = statement.reader ? statement.raw() : statement;
     return this.#statement;
   }
 }

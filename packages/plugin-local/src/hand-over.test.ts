@@ -1,6 +1,11 @@
 import { setImmediate as turn } from 'node:timers/promises';
-import { expect, test } from 'vitest';
-import { CHILD_TEST_MS, makeFolder, makeLocal, never, runChild } from './support.test.util.js';
+import { afterEach, expect, test, vi } from 'vitest';
+import { QueueTable } from './queue-table.js';
+import { CHILD_TEST_MS, ManualClock, makeFolder, makeLocal, never, runChild } from './support.test.util.js';
+
+afterEach(() => {
+  vi.restoreAllMocks();
+});
 
 /** A consumer that finds nothing waits within a turn of the event loop, however slow the machine is. */
 async function untilItWaits(): Promise<void> {
@@ -61,6 +66,37 @@ test('a queue that closes takes back what it handed over', async () => {
   await local.close();
   expect(await received).toEqual([]);
   expect(await other.queue.receive(1, never)).toMatchObject([{ body: 'kept', attempt: 1 }]);
+});
+
+test('after a hand-over the next receive does not look, but hears of what another process sends', async () => {
+  const directory = await makeFolder();
+  // A clock that stands still: no slow look finds what nobody told of.
+  const { queue } = await makeLocal({ directory, waitMs: 20_000, clock: new ManualClock() });
+  const other = await makeLocal({ directory, clock: new ManualClock() });
+  const first = queue.receive(1, never);
+  await untilItWaits();
+  await queue.send('handed over');
+  expect(await first).toMatchObject([{ body: 'handed over' }]);
+  const looks = vi.spyOn(QueueTable.prototype, 'look');
+  const abort = new AbortController();
+  const second = queue.receive(1, abort.signal);
+  await untilItWaits();
+  expect(looks).not.toHaveBeenCalled();
+  abort.abort();
+  expect(await second).toEqual([]);
+  await other.queue.send('from elsewhere');
+  expect(await queue.receive(1, never)).toMatchObject([{ body: 'from elsewhere' }]);
+});
+
+test('what was handed over is delivered again when its visibility ends', async () => {
+  const clock = new ManualClock();
+  const { queue } = await makeLocal({ waitMs: 20_000, visibilityMs: 1_000, clock });
+  const first = queue.receive(1, never);
+  await untilItWaits();
+  await queue.send('forgotten');
+  expect(await first).toMatchObject([{ body: 'forgotten', attempt: 1 }]);
+  clock.uptime += 1_000;
+  expect(await queue.receive(1, never)).toMatchObject([{ body: 'forgotten', attempt: 2 }]);
 });
 
 test('the next receive collects what came between two', async () => {

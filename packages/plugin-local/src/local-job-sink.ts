@@ -15,7 +15,24 @@ export class LocalJobSink implements JobSink {
   }
 
   /** Throws `NG_USAGE` for a body that is too large, `NG_QUEUE_FAILED` where the database cannot be written. */
-  async send({ body, jobId }: { readonly body: string; readonly jobId: string }): Promise<void> {
-    await this.#queue.send(body, { along: () => this.announcesTo.announce(jobId) });
+  async send({
+    body,
+    jobId,
+    isUnknown = false,
+  }: {
+    readonly body: string;
+    readonly jobId: string;
+    readonly isUnknown?: boolean;
+  }): Promise<void> {
+    const results = this.announcesTo;
+    try {
+      await this.#queue.send(body, {
+        // Of most jobs that a worker has at once there is a result before anybody could ask.
+        along: (isHeld) => (isHeld && isUnknown ? results.announceSoon(jobId) : results.announce(jobId)),
+      });
+    } catch (error) {
+      results.forget(jobId);
+      throw error;
+    }
   }
 }

@@ -63,8 +63,8 @@ export interface WaitingMessage {
 export interface SendOptions {
   /** How long the message stays invisible first, in milliseconds. Default 0. */
   readonly delayMs?: number;
-  /** Writes what belongs to the message, in the same transaction. */
-  readonly along?: () => void;
+  /** Writes what belongs to the message, in the same transaction. `isHeld`: a consumer of this process gets it at once. */
+  readonly along?: (isHeld: boolean) => void;
 }
 
 /** How often a waiting consumer looks without having been woken, and looks after dead neighbours, in milliseconds. */
@@ -81,6 +81,12 @@ export class LocalQueue implements JobSource {
   readonly #context: DeliveryContext;
   #consumer: { readonly id: number; readonly lock: ConsumerLock } | undefined;
   #nextReapAt = 0;
+  /**
+   * Until when a look finds nothing ready, unless somebody tells of a message first; 0: not known. Only what is handed
+   * over lets it stand from one receive to the next: a message costs no look of its own then.
+   */
+  #emptyUntil = 0;
+  #unsubscribe: (() => void) | undefined;
   /** To consumers of this process. */
   readonly #handOver: HandOver;
 
@@ -111,9 +117,9 @@ export class LocalQueue implements JobSource {
     const place = dueAt === 0 && this.#consumer !== undefined ? this.#handOver.reserve() : undefined;
     try {
       const delivery = await this.#write('accept a message', () => {
-        options.along?.();
-        if (place !== undefined && this.#consumer !== undefined)
-          return this.#insertHeld(body, sentAt, this.#consumer.id);
+        const owner = place === undefined ? undefined : this.#consumer?.id;
+        options.along?.(owner !== undefined);
+        if (owner !== undefined) return this.#insertHeld(body, sentAt, owner);
         table.insert(body, sentAt, dueAt);
         return undefined;
       });
@@ -144,12 +150,22 @@ export class LocalQueue implements JobSource {
     try {
       while (!signal.aborted) {
         const handed = this.#handOver.collect(max);
-        if (handed.length > 0) return handed;
-        const { taken, nextDueAt } = await this.#take(max, signal);
-        const now = clock.uptimeMs();
-        if (taken.length > 0 || now >= until) return taken;
+        if (handed.length > 0) {
+          // The next receive need not look, unless one of these could be visible again by then.
+          this.#emptyUntil = Math.min(this.#emptyUntil, clock.uptimeMs() + this.visibilityMs);
+          return handed;
+        }
+        let now = clock.uptimeMs();
+        if (now >= Math.min(this.#emptyUntil, until)) {
+          const taken = await this.#take(max, signal);
+          now = clock.uptimeMs();
+          if (taken.length > 0 || now >= until) {
+            this.#emptyUntil = 0;
+            return taken;
+          }
+        }
         const leave = this.#handOver.attend(max, latch.set);
-        await latch.wait({ ms: Math.min(until, nextDueAt, now + SAFETY_MS) - now, signal }).finally(leave);
+        await latch.wait({ ms: Math.min(until, this.#emptyUntil) - now, signal }).finally(leave);
       }
       return [];
     } finally {
@@ -196,6 +212,9 @@ export class LocalQueue implements JobSource {
 
   /** Hands back what this consumer still holds. Idempotent. To be called before the database is closed. */
   async close(): Promise<void> {
+    this.#unsubscribe?.();
+    this.#unsubscribe = undefined;
+    this.#emptyUntil = 0;
     const consumer = this.#consumer;
     if (consumer === undefined) return;
     this.#consumer = undefined;
@@ -208,9 +227,13 @@ export class LocalQueue implements JobSource {
     }
   }
 
-  async #take(max: number, signal: AbortSignal): Promise<{ taken: Delivery[]; nextDueAt: number }> {
+  async #take(max: number, signal: AbortSignal): Promise<Delivery[]> {
     const { table, clock, maxAttempts } = this.#context;
-    const { owner, ready, nextDueAt } = await this.#attempt('receive messages', () => {
+    // Between two receives, too: what is told of after the look makes its answer worthless.
+    this.#unsubscribe ??= this.#wake.subscribe('queue', () => {
+      this.#emptyUntil = 0;
+    });
+    const { owner, ready } = await this.#attempt('receive messages', () => {
       const now = clock.uptimeMs();
       const owner = this.#register();
       if (now >= this.#nextReapAt) this.#reap(owner, now);
@@ -219,14 +242,15 @@ export class LocalQueue implements JobSource {
         table.sweep(now, clock.wallMs(), maxAttempts);
         ({ ready, nextDueAt } = table.look());
       }
-      return { owner, ready, nextDueAt };
+      this.#emptyUntil = ready ? 0 : Math.min(nextDueAt, now + SAFETY_MS);
+      return { owner, ready };
     });
-    if (!ready || signal.aborted) return { taken: [], nextDueAt };
+    if (!ready || signal.aborted) return [];
     const rows = await this.#write('receive messages', () =>
       // An abort meanwhile: what would be taken now would reach nobody.
       signal.aborted ? [] : table.take(max, clock.uptimeMs() + this.visibilityMs, owner),
     );
-    return { taken: rows.map((row) => new LocalDelivery(row, this.#context)), nextDueAt };
+    return rows.map((row) => new LocalDelivery(row, this.#context));
   }
 
   /** A message that begins its life in the hands of this consumer. */

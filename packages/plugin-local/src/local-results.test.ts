@@ -93,6 +93,19 @@ test('a wait gets a result that came before it, during it, and for several waite
   expect(await other).toMatchObject({ job_id: 'other' });
 });
 
+test('a wait for a job that is new looks nothing up, and hears of its result from wherever it comes', async () => {
+  const directory = await makeFolder();
+  const [here, there] = [await makeLocal({ directory }), await makeLocal({ directory })];
+  const looks = vi.spyOn(ResultsTable.prototype, 'get');
+  const waiting = here.results.wait('a', never, { isNew: true });
+  await here.results.publish(makeResult('a'), 'camel');
+  expect(await waiting).toMatchObject({ requestId: 'a' });
+  expect(looks).not.toHaveBeenCalled();
+  const other = here.results.wait('b', never, { isNew: true });
+  await there.results.publish(makeResult('b'), 'camel');
+  expect(await other).toMatchObject({ requestId: 'b' });
+});
+
 test('a result of this process ends its wait at once, however recently another one came', async () => {
   const { results } = await makeLocal();
   const other = results.wait('never published', AbortSignal.timeout(1_000));

@@ -26,6 +26,12 @@ export interface LocalResultsOptions {
   readonly resultTtlMs?: number;
 }
 
+interface Unnoted {
+  state: 'pending' | 'running';
+  /** Not even that it is pending was noted: it has no result, and is not forgotten before it has one. */
+  readonly isNew: boolean;
+}
+
 interface Waiter {
   resolve(result: Encoded): void;
   reject(error: unknown): void;
@@ -57,8 +63,8 @@ export class LocalResults implements ResultStore {
   #poll: NodeJS.Timeout | undefined;
   #soon: NodeJS.Timeout | undefined;
   #nextExpireAt = 0;
-  /** Jobs that run, and are not noted as running. */
-  readonly #unnoted = new Set<string>();
+  /** Jobs of which it is still to be noted that they are pending, or run. */
+  readonly #unnoted = new Map<string, Unnoted>();
   #noting: NodeJS.Timeout | undefined;
   /** The last publication that was read; undefined where nobody waited. */
   #read: number | undefined;
@@ -78,11 +84,27 @@ export class LocalResults implements ResultStore {
    * who asks meanwhile.
    */
   async begin(jobId: string): Promise<JobStart> {
-    const isKnown = await this.#attempt('look up a result', () => this.#table.isKnown(jobId, this.#clock.wallMs()));
-    if (isKnown) return { kind: 'finished' };
-    this.#unnoted.add(jobId);
-    this.#noting ??= setTimeout(() => this.#noteRunning(), NOTE_AFTER_MS).unref();
-    return { kind: 'run', end: () => this.#unnoted.delete(jobId) };
+    const announced = this.#unnoted.get(jobId);
+    if (announced?.isNew) {
+      announced.state = 'running';
+    } else {
+      const isKnown = await this.#attempt('look up a result', () => this.#table.isKnown(jobId, this.#clock.wallMs()));
+      if (isKnown) return { kind: 'finished' };
+      this.#noteSoon(jobId, { state: 'running', isNew: false });
+    }
+    return { kind: 'run', end: () => this.#ended(jobId) };
+  }
+
+  /** The job no longer runs here; where it has no result, it waits again. */
+  #ended(jobId: string): void {
+    const unnoted = this.#unnoted.get(jobId);
+    if (unnoted?.isNew) unnoted.state = 'pending';
+    else this.#unnoted.delete(jobId);
+  }
+
+  #noteSoon(jobId: string, what: Unnoted): void {
+    this.#unnoted.set(jobId, what);
+    this.#noting ??= setTimeout(() => this.#noteAll(), NOTE_AFTER_MS).unref();
   }
 
   async progress(jobId: string, state: 'pending' | 'running'): Promise<void> {
@@ -94,19 +116,33 @@ export class LocalResults implements ResultStore {
     this.#note(jobId, 'pending');
   }
 
+  /**
+   * The same a moment later, unless there is a result by then: for a job that nobody knows of yet, with a message that a
+   * worker of this process has. Should the process die before, whoever gets the message next notes it.
+   */
+  announceSoon(jobId: string): void {
+    this.#noteSoon(jobId, { state: 'pending', isNew: true });
+  }
+
+  /** The job was not handed in after all. */
+  forget(jobId: string): void {
+    this.#unnoted.delete(jobId);
+  }
+
   #note(jobId: string, state: 'pending' | 'running'): void {
     const now = this.#clock.wallMs();
     this.#table.progress(jobId, state, now + this.#ttlMs, now);
     this.#expire(now);
   }
 
-  #noteRunning(): void {
+  #noteAll(): void {
+    clearTimeout(this.#noting);
     this.#noting = undefined;
-    const jobIds = [...this.#unnoted];
+    const jobs = [...this.#unnoted].map(([jobId, { state }]) => [jobId, state] as const);
     this.#unnoted.clear();
-    if (jobIds.length === 0) return;
+    if (jobs.length === 0) return;
     const noted = this.#write("note a job's progress", () => {
-      for (const jobId of jobIds) this.#note(jobId, 'running');
+      for (const [jobId, state] of jobs) this.#note(jobId, state);
     });
     // A note that cannot be written hinders nobody; what is wrong shows when the result is published.
     noted.catch(() => {});
@@ -135,7 +171,11 @@ export class LocalResults implements ResultStore {
     return await this.#attempt('look up a result', () => this.#table.get(jobId, this.#clock.wallMs()));
   }
 
-  async wait(jobId: string, signal: AbortSignal): Promise<Encoded | undefined> {
+  async wait(
+    jobId: string,
+    signal: AbortSignal,
+    { isNew = false }: { readonly isNew?: boolean } = {},
+  ): Promise<Encoded | undefined> {
     if (signal.aborted) return undefined;
     let waiter: Waiter | undefined;
     let aborted: (() => void) | undefined;
@@ -147,11 +187,16 @@ export class LocalResults implements ResultStore {
       });
       if (aborted !== undefined) signal.addEventListener('abort', aborted);
       if (waiter !== undefined) this.#join(jobId, waiter);
-      this.#attempt('look up a result', () => {
-        // Before the first look: what is published after it is read by the next one.
-        this.#read ??= this.#table.lastPublication();
-        this.#lookUp(jobId);
-      }).catch((error: unknown) => waiter?.reject(error));
+      if (!isNew || this.#read === undefined) {
+        let tries = 0;
+        this.#attempt('look up a result', () => {
+          tries++;
+          // Before the first look: what is published after it is read by the next one.
+          this.#read ??= this.#table.lastPublication();
+          // Tried again, it is no longer new.
+          if (!isNew || tries > 1) this.#lookUp(jobId);
+        }).catch((error: unknown) => waiter?.reject(error));
+      }
       return await arrived;
     } finally {
       if (aborted !== undefined) signal.removeEventListener('abort', aborted);
@@ -170,7 +215,9 @@ export class LocalResults implements ResultStore {
     for (const waiters of [...this.#waiters.values()]) for (const waiter of [...waiters]) waiter.reject(error);
     this.#waiters.clear();
     this.#rest();
-    clearTimeout(this.#noting);
+    // What runs no longer does: only what nobody could ask for yet is still noted.
+    for (const [jobId, { isNew }] of this.#unnoted) if (!isNew) this.#unnoted.delete(jobId);
+    this.#noteAll();
   }
 
   #join(jobId: string, waiter: Waiter): void {

@@ -20,17 +20,19 @@ const LONG_TEXT_UNITS = 4_096;
 
 /** `record` must be plain data. */
 export function packResult(record: Readonly<Encoded>): ResultRow {
-  const short: Encoded = { ...record };
+  let short: Encoded | undefined;
   const fields: [name: string, bytes: number][] = [];
   const texts: Buffer[] = [];
-  for (const [name, value] of Object.entries(record)) {
+  for (const name of Object.keys(record)) {
+    const value = record[name];
     if (!isLongText(value)) continue;
     const text = Buffer.from(value);
     fields.push([name, text.length]);
     texts.push(text);
+    short ??= { ...record };
     short[name] = '';
   }
-  const body = JSON.stringify(short);
+  const body = JSON.stringify(short ?? record);
   if (fields.length === 0) return { body, longFields: null, longTexts: null };
   return { body, longFields: JSON.stringify(fields), longTexts: Buffer.concat(texts) };
 }

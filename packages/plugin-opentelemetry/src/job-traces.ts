@@ -1,120 +1,126 @@
-/** Makes a span of each job and of each of its stages, as they end. Owns the traces of the jobs that run. */
+/** Notes when the stages of each job were, and hands the job on for its spans when it ends. Owns what is noted of the jobs that run. */
 
 import type { Job, JobResult, StageEnd } from '@nanogrid/core';
-import {
-  type Attributes,
-  type Context,
-  type Span,
-  SpanKind,
-  SpanStatusCode,
-  type Tracer,
-  trace,
-} from '@opentelemetry/api';
-import { parentContext, traceparentOf } from './trace-context.js';
+import { TraceFlags } from '@opentelemetry/api';
+import type { JobIdentity, TraceContexts } from './trace-context.js';
+
+/** A span below the job's. */
+export interface StageTimes {
+  readonly name: string;
+  /** Unix milliseconds, with a fraction. */
+  readonly startedAt: number;
+  readonly durationMs: number;
+  readonly outcome: string;
+}
+
+/** What of a result its span tells. */
+export type ResultFacts = Readonly<
+  Pick<JobResult, 'status' | 'errorCode' | 'durationMs' | 'memoryMb' | 'peakMemoryBytes' | 'cpuMs' | 'runtimeVersion'>
+> &
+  Readonly<Pick<JobResult['phases'], 'exec' | 'extract' | 'start'>> & {
+    readonly promptTokens: number | undefined;
+    readonly completionTokens: number | undefined;
+  };
+
+/** All that the spans of a job are made of: a job's input and a result's output, which may be large, are not kept until then. */
+export interface EndedJob extends Pick<Job, 'id' | 'functionId' | 'runtime' | 'attempt'> {
+  readonly identity: JobIdentity;
+  readonly startedAt: number;
+  readonly endedAt: number;
+  readonly stages: readonly StageTimes[];
+  /** What became of the message. */
+  readonly outcome: string;
+  /** Undefined where the job had no result. */
+  readonly result: ResultFacts | undefined;
+}
 
 interface JobTrace {
-  readonly root: Span;
-  /** What the spans of the stages begin in. */
-  readonly context: Context;
-  /** Those that have ended; spans are made of them when nobody waits for the result any more. */
-  readonly stages: StageEnd[];
-  result: Readonly<JobResult> | undefined;
+  /** Undefined until somebody asks for it. */
+  identity: JobIdentity | undefined;
+  readonly stages: StageTimes[];
+  result: ResultFacts | undefined;
 }
 
 export class JobTraces {
-  readonly #tracer: Tracer;
+  readonly #contexts: TraceContexts;
+  readonly #take: (job: EndedJob) => void;
   /** By the job of one delivery; it goes with it. */
   readonly #traces = new WeakMap<Job, JobTrace>();
 
-  constructor(tracer: Tracer) {
-    this.#tracer = tracer;
+  /** `take` gets each job that has ended and is to be recorded. */
+  constructor(contexts: TraceContexts, take: (job: EndedJob) => void) {
+    this.#contexts = contexts;
+    this.#take = take;
   }
 
   /** The span of a job that runs, for whoever continues its trace; undefined for a job that is not known. */
   traceparent(job: Job): string | undefined {
-    const root = this.#traces.get(job)?.root;
-    return root === undefined ? undefined : traceparentOf(root.spanContext());
+    const known = this.#traces.get(job);
+    return known && this.#identify(job, known).traceparent;
   }
 
   /** What became of the job is known. */
   finish(job: Job, result: Readonly<JobResult>): void {
     const known = this.#traces.get(job);
-    if (known !== undefined) known.result = result;
+    if (known !== undefined) known.result = factsOf(result);
   }
 
-  endStage(end: StageEnd): void {
-    const { job } = end;
+  endStage({ job, stage, startedAt, durationMs, outcome }: StageEnd): void {
     // What is no valid job has no trace.
     if (job === undefined) return;
-    const known = this.#traces.get(job) ?? this.#begin(job, end.startedAt);
-    known.stages.push(end);
-    if (end.stage === 'settle') this.#end(job, known, end);
+    let known = this.#traces.get(job);
+    if (known === undefined) {
+      known = { identity: undefined, stages: [], result: undefined };
+      this.#traces.set(job, known);
+    }
+    known.stages.push({ name: stage, startedAt, durationMs, outcome });
+    if (stage === 'settle') this.#end(job, known, { startedAt, durationMs, outcome });
   }
 
-  #begin(job: Job, receivedAt: number): JobTrace {
-    const { id, functionId, runtime, attempt } = job;
-    const parent = parentContext(job.traceparent);
-    const root = this.#tracer.startSpan(
-      'nanogrid.job',
-      {
-        kind: SpanKind.CONSUMER,
-        startTime: waitedSince(job, receivedAt) ?? receivedAt,
-        attributes: {
-          'faas.invocation_id': id,
-          ...(functionId === undefined ? {} : { 'faas.name': functionId }),
-          'faas.trigger': 'pubsub',
-          'messaging.operation.type': 'process',
-          'nanogrid.runtime': runtime,
-          'nanogrid.attempt': attempt,
-        },
-      },
-      parent,
-    );
-    const known: JobTrace = { root, context: trace.setSpan(parent, root), stages: [], result: undefined };
-    this.#traces.set(job, known);
-    return known;
+  #identify(job: Job, known: JobTrace): JobIdentity {
+    known.identity ??= this.#contexts.begin(job.traceparent);
+    return known.identity;
   }
 
-  #end(job: Job, known: JobTrace, settle: StageEnd): void {
-    const { root, stages, result } = known;
+  #end(job: Job, known: JobTrace, settle: Pick<StageEnd, 'startedAt' | 'durationMs' | 'outcome'>): void {
     this.#traces.delete(job);
+    const identity = this.#identify(job, known);
+    if (identity.context.traceFlags !== TraceFlags.SAMPLED) return;
+    const { id, functionId, runtime, attempt } = job;
+    const { stages, result } = known;
     const receivedAt = stages[0]?.startedAt ?? settle.startedAt;
     const sentAt = waitedSince(job, receivedAt);
-    if (sentAt !== undefined) this.#addSpan(known, 'queue', { startedAt: sentAt, durationMs: receivedAt - sentAt });
-    for (const end of stages) this.#addStage(known, end);
-    root.setAttribute('nanogrid.outcome', settle.outcome);
-    if (result !== undefined) root.setAttributes(resultAttributes(result));
-    const errorCode = result?.errorCode;
-    if (errorCode !== undefined) root.setStatus({ code: SpanStatusCode.ERROR, message: errorCode });
-    else if (['retry', 'exhausted', 'failed'].includes(settle.outcome)) root.setStatus({ code: SpanStatusCode.ERROR });
-    root.end(settle.startedAt + settle.durationMs);
+    const waited =
+      sentAt === undefined
+        ? []
+        : [{ name: 'queue', startedAt: sentAt, durationMs: receivedAt - sentAt, outcome: 'done' }];
+    this.#take({
+      identity,
+      id,
+      functionId,
+      runtime,
+      attempt,
+      startedAt: sentAt ?? receivedAt,
+      endedAt: settle.startedAt + settle.durationMs,
+      stages: [...waited, ...stages.flatMap((end) => timesOf(end, result?.extract ?? 0))],
+      outcome: settle.outcome,
+      result,
+    });
   }
+}
 
-  #addStage(known: JobTrace, end: StageEnd): void {
-    const { stage, startedAt, durationMs, outcome } = end;
-    // What became of the message is the job's, unless the queue could not be told.
-    if (stage === 'settle') this.#addSpan(known, stage, end, outcome === 'failed' ? outcome : 'done');
-    else if (stage !== 'fetch') this.#addSpan(known, stage, end, outcome);
-    else {
-      const extractMs = Math.min(known.result?.phases.extract ?? 0, durationMs);
-      const extractAt = startedAt + durationMs - extractMs;
-      this.#addSpan(known, 'fetch', { startedAt, durationMs: durationMs - extractMs }, outcome);
-      if (extractMs > 0) this.#addSpan(known, 'extract', { startedAt: extractAt, durationMs: extractMs });
-    }
-  }
-
-  #addSpan(
-    { context, result }: JobTrace,
-    name: string,
-    { startedAt, durationMs }: Pick<StageEnd, 'startedAt' | 'durationMs'>,
-    outcome = 'done',
-  ): void {
-    const span = this.#tracer.startSpan(name, { startTime: startedAt }, context);
-    if (outcome !== 'done') {
-      span.setStatus({ code: SpanStatusCode.ERROR, message: result?.errorCode ?? outcome });
-    }
-    span.end(startedAt + durationMs);
-  }
+/** Of `fetch` the time after the code came is a stage of its own. */
+function timesOf(end: StageTimes, extractMs: number): StageTimes | StageTimes[] {
+  const { name, startedAt, durationMs, outcome } = end;
+  // What became of the message is the job's, unless the queue could not be told.
+  if (name === 'settle') return outcome === 'failed' ? end : { ...end, outcome: 'done' };
+  const ofExtract = name === 'fetch' ? Math.min(extractMs, durationMs) : 0;
+  if (ofExtract <= 0) return end;
+  const extractAt = startedAt + durationMs - ofExtract;
+  return [
+    { name, startedAt, durationMs: durationMs - ofExtract, outcome },
+    { name: 'extract', startedAt: extractAt, durationMs: ofExtract, outcome: 'done' },
+  ];
 }
 
 /** When the message was sent, where it has waited since: one that came again has not all the time, and clocks of two machines differ. */
@@ -122,21 +128,20 @@ function waitedSince({ attempt, sentAt }: Job, receivedAt: number): number | und
   return attempt === 1 && sentAt !== undefined && sentAt < receivedAt ? sentAt : undefined;
 }
 
-function resultAttributes(result: Readonly<JobResult>): Attributes {
-  const { status, errorCode, phases, durationMs, memoryMb, peakMemoryBytes, cpuMs, llmUsage, runtimeVersion } = result;
-  const ran = phases.exec > 0;
-  const attributes: Record<string, string | number | boolean | undefined> = {
-    'nanogrid.status': status,
-    'error.type': errorCode,
-    'faas.coldstart': ran ? phases.start === 'cold' : undefined,
-    'nanogrid.start': ran ? phases.start : undefined,
-    'nanogrid.duration_ms': ran ? durationMs : undefined,
-    'nanogrid.runtime_version': runtimeVersion,
-    'nanogrid.memory_limit_mb': memoryMb,
-    'nanogrid.memory_peak_bytes': peakMemoryBytes,
-    'nanogrid.cpu_ms': cpuMs,
-    'gen_ai.usage.input_tokens': llmUsage?.promptTokens,
-    'gen_ai.usage.output_tokens': llmUsage?.completionTokens,
+function factsOf(result: Readonly<JobResult>): ResultFacts {
+  const { status, errorCode, durationMs, memoryMb, peakMemoryBytes, cpuMs, runtimeVersion, phases, llmUsage } = result;
+  return {
+    status,
+    errorCode,
+    durationMs,
+    memoryMb,
+    peakMemoryBytes,
+    cpuMs,
+    runtimeVersion,
+    exec: phases.exec,
+    extract: phases.extract,
+    start: phases.start,
+    promptTokens: llmUsage?.promptTokens,
+    completionTokens: llmUsage?.completionTokens,
   };
-  return Object.fromEntries(Object.entries(attributes).filter(([, value]) => value !== undefined));
 }

@@ -4,6 +4,7 @@ import { definePlugin, NanoGridError } from '@nanogrid/core';
 import { diagnoseCollector } from './diagnose-collector.js';
 import { JobTraces } from './job-traces.js';
 import { SpanPipeline } from './span-pipeline.js';
+import { TraceContexts } from './trace-context.js';
 
 const NAME = '@nanogrid/plugin-opentelemetry';
 const VERSION = '0.1.0';
@@ -82,8 +83,13 @@ export const opentelemetry = definePlugin({
       ...(environment === undefined ? {} : { 'deployment.environment.name': environment }),
     };
     const { log } = host;
-    const pipeline = new SpanPipeline({ url, headers, timeoutMs, maxQueuedSpans, ratio, resource, log });
-    const traces = new JobTraces(pipeline.tracer(NAME, VERSION));
+    const contexts = new TraceContexts(ratio);
+    const pipeline = new SpanPipeline({
+      ...{ url, headers, timeoutMs, maxQueuedSpans, resource, log },
+      scope: { name: NAME, version: VERSION },
+      newSpanId: () => contexts.spanId(),
+    });
+    const traces = new JobTraces(contexts, (job) => pipeline.add(job));
 
     const counter = (name: string, help: string, value: () => number) =>
       host.metric({ name, kind: 'counter', help, value });
@@ -98,14 +104,18 @@ export const opentelemetry = definePlugin({
     });
 
     host.onStageEnd((end) => traces.endStage(end));
-    host.hooks.beforeExec.tap('pass-on', (spec, job) => {
-      const traceparent = passOn ? traces.traceparent(job) : undefined;
-      // A variable of this name that is the function's own stays.
-      return traceparent === undefined ? spec : { ...spec, env: { TRACEPARENT: traceparent, ...spec.env } };
-    });
+    if (passOn) {
+      host.hooks.beforeExec.tap('pass-on', (spec, job) => {
+        const traceparent = traces.traceparent(job);
+        // A variable of this name that is the function's own stays.
+        return traceparent === undefined ? spec : { ...spec, env: { TRACEPARENT: traceparent, ...spec.env } };
+      });
+    }
     host.hooks.afterExec.tap('name-trace', (result, _report, job) => {
       const traceparent = traces.traceparent(job);
-      return traceparent === undefined ? result : { ...result, traceparent };
+      // The result is this tap's own copy.
+      if (traceparent !== undefined) result.traceparent = traceparent;
+      return result;
     });
     host.hooks.onResult.tap('finish', (result, job) => traces.finish(job, result));
     host.lifecycle({ stop: () => pipeline.close() });

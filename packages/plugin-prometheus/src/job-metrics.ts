@@ -1,6 +1,17 @@
-/** Counts finished jobs: the contract's metrics, and times, memory and tokens beside them. Owns these metrics. */
+/**
+ * Counts finished jobs: the contract's metrics, and times, memory and tokens beside them. Owns these metrics, and what of
+ * jobs is noted and not counted yet.
+ */
 
-import { ERROR_CODES, type Job, type JobResult, type LlmCost, type LlmUsage, type StageEnd } from '@nanogrid/core';
+import {
+  ERROR_CODES,
+  type Job,
+  type JobResult,
+  type LlmCost,
+  type LlmUsage,
+  type Logger,
+  type StageEnd,
+} from '@nanogrid/core';
 import { Counter, Histogram } from 'prom-client';
 import { BoundedNames, OTHER } from './bounded-names.js';
 import { exemplarOf } from './exemplar.js';
@@ -16,6 +27,11 @@ const DURATIONS_S = [0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1,
 /** Phases are shorter than jobs, and warm ones shorter than a millisecond. */
 const PHASES_S = [0.0001, 0.0005, 0.001, 0.005, 0.01, 0.05, 0.1, 0.5, 1, 5, 10, 30, 60, 300, 900];
 const MIB = 2 ** 20;
+/**
+ * How long what is noted waits to be counted, in milliseconds, where nobody asks for the metrics: counting many at once
+ * takes a fraction of what one after the other takes.
+ */
+const COUNT_AFTER_MS = 1_000;
 const MEMORY_BYTES = [4, 8, 16, 32, 64, 128, 256, 512, 1024, 2048, 4096].map((mib) => mib * MIB);
 
 export interface JobMetricsOptions {
@@ -24,6 +40,32 @@ export interface JobMetricsOptions {
   runtimeName(asked: string): string | undefined;
   /** Names of models that get series of their own. */
   readonly maxModels: number;
+  readonly log: Logger;
+}
+
+/** What is counted of a job: its input, and its result's texts, which may be large, are not kept until then. */
+interface Finished
+  extends Pick<
+    Readonly<JobResult>,
+    | 'status'
+    | 'phases'
+    | 'durationMs'
+    | 'errorCode'
+    | 'peakMemoryBytes'
+    | 'cpuMs'
+    | 'llmUsage'
+    | 'llmCost'
+    | 'pluginErrors'
+    | 'traceparent'
+  > {
+  readonly jobId: string;
+  /** As the message calls it. */
+  readonly runtime: string;
+}
+
+/** The end of a stage that is counted. */
+interface Ended extends Pick<StageEnd, 'stage' | 'durationMs' | 'outcome'> {
+  readonly traceparent: string | undefined;
 }
 
 export class JobMetrics {
@@ -41,6 +83,8 @@ export class JobMetrics {
   readonly #cost;
   readonly #pluginErrors;
   readonly #settled;
+  #noted: (Finished | Ended)[] = [];
+  #timer: NodeJS.Timeout | undefined;
 
   constructor(options: JobMetricsOptions) {
     this.#options = options;
@@ -138,12 +182,50 @@ export class JobMetrics {
     this.#pluginErrors.inc({ plugin }, 0);
   }
 
-  count(result: Readonly<JobResult>, job: Job): void {
-    const { status, phases, durationMs, errorCode, peakMemoryBytes, cpuMs, llmUsage, llmCost } = result;
+  /** Notes a result; whoever waits for it does not wait for its being counted. */
+  note(result: Readonly<JobResult>, job: Job): void {
+    const { status, phases, durationMs, errorCode, peakMemoryBytes, cpuMs } = result;
+    const { llmUsage, llmCost, pluginErrors, traceparent } = result;
+    const { id: jobId, runtime } = job;
+    this.#note({
+      ...{ jobId, runtime, status, phases, durationMs, errorCode, peakMemoryBytes, cpuMs },
+      ...{ llmUsage, llmCost, pluginErrors, traceparent },
+    });
+  }
+
+  /** The result itself cannot say how long it took to publish it, nor what became of its message. */
+  noteStage({ stage, durationMs, outcome, job }: StageEnd): void {
+    if (stage !== 'settle' && stage !== 'publish') return;
+    this.#note({ stage, durationMs, outcome, traceparent: job?.traceparent });
+  }
+
+  /** Counts all that is noted. Call it before the metrics are looked at. Never throws: what cannot be counted is told in the log. */
+  count(): void {
+    clearTimeout(this.#timer);
+    this.#timer = undefined;
+    const noted = this.#noted;
+    this.#noted = [];
+    for (const one of noted) {
+      try {
+        if ('stage' in one) this.#countStage(one);
+        else this.#count(one);
+      } catch (error) {
+        this.#options.log.warn({ err: error, jobId: 'jobId' in one ? one.jobId : undefined }, 'a job was not counted');
+      }
+    }
+  }
+
+  #note(one: Finished | Ended): void {
+    this.#noted.push(one);
+    this.#timer ??= setTimeout(() => this.count(), COUNT_AFTER_MS).unref();
+  }
+
+  #count(job: Finished): void {
+    const { status, phases, durationMs, errorCode, peakMemoryBytes, cpuMs, llmUsage, llmCost } = job;
     // What a message calls a runtime may be anything.
     const runtime = this.#options.runtimeName(job.runtime) ?? OTHER;
     const model = this.#models.admit(mainModel(llmUsage));
-    const exemplar = exemplarOf(result.traceparent);
+    const exemplar = exemplarOf(job.traceparent);
     this.#processed.inc({ labels: { status: STATUS[status], runtime, model }, ...exemplar });
     // A plugin's early answer may have a code of its own.
     if (errorCode !== undefined) this.#errors.inc({ code: Object.hasOwn(ERROR_CODES, errorCode) ? errorCode : OTHER });
@@ -157,16 +239,15 @@ export class JobMetrics {
     }
     if (peakMemoryBytes !== undefined) this.#memory.observe({ runtime }, peakMemoryBytes);
     if (cpuMs !== undefined) this.#cpu.inc({ runtime }, atLeastZero(cpuMs / 1000));
-    for (const { plugin } of result.pluginErrors ?? []) this.#pluginErrors.inc({ plugin });
+    for (const { plugin } of job.pluginErrors ?? []) this.#pluginErrors.inc({ plugin });
     this.#countTokens(llmUsage);
     this.#countCost(llmCost);
   }
 
-  /** The result itself cannot say how long it took to publish it, nor what became of its message. */
-  countStage({ stage, durationMs, outcome, job }: StageEnd): void {
+  #countStage({ stage, durationMs, outcome, traceparent }: Ended): void {
     if (stage === 'settle') this.#settled.inc({ outcome });
     if (stage !== 'publish' || outcome !== 'done') return;
-    const exemplar = exemplarOf(job?.traceparent);
+    const exemplar = exemplarOf(traceparent);
     this.#phases.observe({ labels: { phase: stage }, value: durationMs / 1000, ...exemplar });
   }
 

@@ -1,6 +1,6 @@
 /** The plugin `prometheus`: the worker's metrics on a port of their own. Owns the metrics of one worker. */
 
-import { definePlugin, type Job, type JobResult } from '@nanogrid/core';
+import { definePlugin } from '@nanogrid/core';
 import { collectDefaultMetrics } from 'prom-client';
 import { JobMetrics } from './job-metrics.js';
 import { type MetricsServer, startMetricsServer } from './metrics-server.js';
@@ -51,23 +51,15 @@ export const prometheus = definePlugin({
   },
   apply(host, options) {
     const registry = createRegistry();
-    const { runtimeName } = host;
-    const jobs = new JobMetrics({ registry, runtimeName, maxModels: options.maxModels });
+    const { runtimeName, log } = host;
+    const jobs = new JobMetrics({ registry, runtimeName, maxModels: options.maxModels, log });
     const worker = new WorkerMetrics(registry, ({ plugin, name }) =>
       host.log.warn({ of: plugin, metric: name }, 'a metric of a plugin has a name that is taken; it is left out'),
     );
     let server: MetricsServer | undefined;
 
-    // The sinks go first: whoever waits for the result does not wait for its being counted.
-    const count = (result: Readonly<JobResult>, job: Job) => {
-      try {
-        jobs.count(result, job);
-      } catch (error) {
-        host.log.warn({ err: error, jobId: job.id }, 'a result could not be counted');
-      }
-    };
-    host.hooks.onResult.tap('count', (result, job) => void setImmediate(count, result, job));
-    host.onStageEnd((end) => jobs.countStage(end));
+    host.hooks.onResult.tap('count', (result, job) => jobs.note(result, job));
+    host.onStageEnd((end) => jobs.noteStage(end));
     host.lifecycle({
       async start() {
         if (options.processMetrics) {
@@ -79,6 +71,7 @@ export const prometheus = definePlugin({
           portSource: host.optionSource('port'),
           async render(accept) {
             const status = await host.status();
+            jobs.count();
             for (const runtime of Object.keys(status?.pool.runtimes ?? {})) jobs.announceRuntime(runtime);
             for (const { name } of status?.plugins ?? []) jobs.announcePlugin(name);
             worker.update(status);

@@ -2,6 +2,7 @@
 
 import { createHash, timingSafeEqual } from 'node:crypto';
 import type { ApiKeyScope, ApiKeySettings } from '@nanogrid/core';
+import { jobTagOf } from '../jobs/job-id.js';
 
 /** Who asks. */
 export interface Caller {
@@ -9,6 +10,8 @@ export interface Caller {
   readonly keyId: string;
   /** Whose functions and jobs it sees. */
   readonly owner: string;
+  /** What the ids of its jobs begin with. */
+  readonly jobTag: string;
   readonly scopes: ReadonlySet<ApiKeyScope>;
   readonly ratePerMinute: number | undefined;
   readonly maxConcurrent: number | undefined;
@@ -19,6 +22,7 @@ const ALL: readonly ApiKeyScope[] = ['submit', 'manage', 'read'];
 const ANONYMOUS: Caller = {
   keyId: 'anonymous',
   owner: 'default',
+  jobTag: jobTagOf('default'),
   scopes: new Set(ALL),
   ratePerMinute: undefined,
   maxConcurrent: undefined,
@@ -28,9 +32,16 @@ export class KeyRing {
   readonly #keys: readonly { readonly digest: Buffer; readonly caller: Caller }[];
 
   constructor(keys: readonly ApiKeySettings[]) {
-    this.#keys = keys.map(({ id, hash, scopes, owner, ratePerMinute, maxConcurrent }) => ({
+    this.#keys = keys.map(({ id, hash, scopes, owner = id, ratePerMinute, maxConcurrent }) => ({
       digest: Buffer.from(hash.slice('sha256:'.length), 'hex'),
-      caller: { keyId: id, owner: owner ?? id, scopes: new Set(scopes ?? ALL), ratePerMinute, maxConcurrent },
+      caller: {
+        keyId: id,
+        owner,
+        jobTag: jobTagOf(owner),
+        scopes: new Set(scopes ?? ALL),
+        ratePerMinute,
+        maxConcurrent,
+      },
     }));
   }
 

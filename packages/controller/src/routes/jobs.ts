@@ -35,7 +35,7 @@ export function addJobs(app: FastifyInstance, context: ControllerContext): void 
 }
 
 async function find({ resultStore }: ControllerContext, caller: Caller, jobId: string): Promise<JobState> {
-  const known = isOwnJob(caller.owner, jobId) ? await resultStore.get(jobId) : undefined;
+  const known = isOwnJob(caller, jobId) ? await resultStore.get(jobId) : undefined;
   if (known !== undefined) return known;
   throw new ApiError('NOT_FOUND', `There is no job ${jobId}, or its result has expired.`);
 }

@@ -1,6 +1,6 @@
 /** `POST /run`: runs a function and answers with its result, or at once where `X-Async` asks for it. Owns no state. */
 
-import { randomBytes } from 'node:crypto';
+import { randomUUID } from 'node:crypto';
 import { type Dialect, type FunctionRecord, rawMember } from '@nanogrid/core';
 import type { FastifyInstance, FastifyReply, FastifyRequest } from 'fastify';
 import { ApiError } from '../api-error.js';
@@ -8,7 +8,7 @@ import type { Caller } from '../auth/key-ring.js';
 import { readCallbackUrl } from '../callbacks/callback-url.js';
 import type { ControllerContext } from '../context.js';
 import { runAnswer } from '../jobs/answers.js';
-import { claimKey } from '../jobs/idempotency.js';
+import { type Claim, claimKey } from '../jobs/idempotency.js';
 import { newJobId } from '../jobs/job-id.js';
 import { submitJob } from '../jobs/submit-job.js';
 import { waitForResult } from '../jobs/wait-for-result.js';
@@ -22,6 +22,15 @@ interface Run {
   readonly callbackUrl: string | undefined;
 }
 
+/** The job of a request. */
+interface Handed extends Omit<Claim, 'sent'> {
+  /** Nobody else can have handed it in, or know of it. */
+  readonly isNew: boolean;
+  /** Where others may ask for the same: notes that it was handed in. */
+  readonly sent: (() => Promise<void>) | undefined;
+}
+
+const JSON_TYPE = 'application/json; charset=utf-8';
 /** When a queue that is full may be tried again, in seconds. */
 const RETRY_AFTER_S = 10;
 /** A job of which nothing is known may have been handed in this moment, while its state could not be noted. In milliseconds. */
@@ -34,7 +43,8 @@ export function addRun(app: FastifyInstance, context: ControllerContext): void {
     const record = await ownFunction(context, caller, run.functionId);
     refuseWhileFull(context);
     const isAsync = readAsync(request);
-    const job = await claim(context, caller, request, run);
+    const key = header(request, 'idempotency-key');
+    const job = key === undefined ? newJob(caller) : await claim(context, caller, key, run);
     if (!job.send) await refuseExpired(context, job);
     const { callbackUrl: url } = run;
     const send = async () => {
@@ -45,6 +55,8 @@ export function addRun(app: FastifyInstance, context: ControllerContext): void {
         jobId,
         record,
         ...run,
+        // Who waits is told the id with the result, or when the wait is over.
+        isUnknown: job.isNew && !isAsync && url === undefined,
         traceparent: traceparentOf(request),
         correlationId: request.id,
       });
@@ -59,7 +71,9 @@ export function addRun(app: FastifyInstance, context: ControllerContext): void {
       await send();
       return reply.code(202).send(pending(job.jobId, run.dialect));
     }
-    return context.concurrency.hold(caller, () => answer(context, request, reply, { ...run, jobId: job.jobId, send }));
+    const { jobId, isNew } = job;
+    const { dialect } = run;
+    return context.concurrency.hold(caller, () => answer(context, request, reply, { jobId, isNew, dialect, send }));
   });
 }
 
@@ -67,31 +81,24 @@ async function answer(
   context: ControllerContext,
   request: FastifyRequest,
   reply: FastifyReply,
-  { jobId, dialect, send }: { jobId: string; dialect: Dialect; send: () => Promise<void> },
+  { jobId, isNew, dialect, send }: { jobId: string; isNew: boolean; dialect: Dialect; send: () => Promise<void> },
 ): Promise<FastifyReply> {
-  const clientGone = new AbortController();
-  const left = () => {
-    if (!reply.raw.writableFinished) clientGone.abort();
-  };
-  reply.raw.once('close', left);
-  try {
-    const waited = await waitForResult(context.resultStore, jobId, send, {
-      timeoutMs: context.config.controller.waitTimeoutMs,
-      clientGone: clientGone.signal,
-      stopping: context.stopping,
-    });
-    if (waited.kind === 'result') return reply.send(runAnswer(waited.result, dialect));
-    if (waited.kind === 'client-gone') request.log.info({ jobId }, 'the client left before the result came');
-    const seconds = context.config.controller.waitTimeoutMs / 1_000;
-    const why = context.stopping.aborted ? 'The controller stops' : `The job took longer than ${seconds} s`;
-    const message = `${why}; ask GET /status/${jobId} for its result.`;
-    const status = await stateOf(context, jobId);
-    return reply
-      .code(504)
-      .send({ ...idsOf(jobId, dialect), status, error: { code: 'WAIT_ENDED', message, job_id: jobId } });
-  } finally {
-    reply.raw.off('close', left);
-  }
+  const waited = await waitForResult(context.resultStore, jobId, send, {
+    isNew,
+    timeoutMs: context.config.controller.waitTimeoutMs,
+    answer: reply.raw,
+    stopping: context.stopping,
+  });
+  // As text: the serializer that is made of the schema would walk through it once more, and let everything pass.
+  if (waited.kind === 'result') return reply.type(JSON_TYPE).send(JSON.stringify(runAnswer(waited.result, dialect)));
+  if (waited.kind === 'client-gone') request.log.info({ jobId }, 'the client left before the result came');
+  const seconds = context.config.controller.waitTimeoutMs / 1_000;
+  const why = context.stopping.aborted ? 'The controller stops' : `The job took longer than ${seconds} s`;
+  const message = `${why}; ask GET /status/${jobId} for its result.`;
+  const status = await stateOf(context, jobId);
+  return reply
+    .code(504)
+    .send({ ...idsOf(jobId, dialect), status, error: { code: 'WAIT_ENDED', message, job_id: jobId } });
 }
 
 function idsOf(jobId: string, dialect: Dialect): Record<string, string> {
@@ -158,18 +165,21 @@ function refuseWhileFull({ queue, config }: ControllerContext): void {
   throw new ApiError('UNAVAILABLE', `${waiting} jobs wait already; come again later.`, { retryAfterS: RETRY_AFTER_S });
 }
 
-async function claim(context: ControllerContext, caller: Caller, request: FastifyRequest, run: Run) {
-  const jobId = newJobId(caller.owner);
-  const key = header(request, 'idempotency-key');
-  if (key === undefined) return { jobId, send: true, at: 0, sent: undefined };
-  return claimKey(context.sharedState, {
+/** A job that no other request asks for. */
+function newJob(caller: Caller): Handed {
+  return { jobId: newJobId(caller), isNew: true, send: true, at: 0, sent: undefined };
+}
+
+async function claim(context: ControllerContext, caller: Caller, key: string, run: Run): Promise<Handed> {
+  const claimed = await claimKey(context.sharedState, {
     owner: caller.owner,
     key,
     asked: [run.dialect, run.functionId, run.inputJson, ...(run.callbackUrl === undefined ? [] : [run.callbackUrl])],
-    jobId,
+    jobId: newJobId(caller),
     ttlMs: context.config.controller.idempotencyMs,
     now: context.wallMs(),
   });
+  return { ...claimed, isNew: false };
 }
 
 /** A key is remembered for longer than results are: to wait for one that is gone would be to wait for nothing. */
@@ -200,8 +210,13 @@ function pending(jobId: string, dialect: Dialect): Record<string, unknown> {
 function traceparentOf(request: FastifyRequest): string {
   const given = header(request, 'traceparent');
   if (given !== undefined && /^00-(?!0{32})[0-9a-f]{32}-(?!0{16})[0-9a-f]{16}-[0-9a-f]{2}$/.test(given)) return given;
-  const ids = randomBytes(24).toString('hex');
-  return `00-${ids.slice(0, 32)}-${ids.slice(32)}-00`;
+  // Node keeps random bytes for these ahead. The few bits that are not random lie in front of an id's last seven bytes.
+  const [trace, span] = [hexId(), hexId().slice(16)];
+  return `00-${trace}-${span}-00`;
+}
+
+function hexId(): string {
+  return randomUUID().replaceAll('-', '');
 }
 
 function header(request: FastifyRequest, name: string): string | undefined {

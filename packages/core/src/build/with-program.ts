@@ -13,14 +13,23 @@ import type { BuildFailure } from './build-failure.js';
 const OUTPUT_DIR = '/output';
 
 /** The program lies on disk while `use` runs. A build that fails is the job's result. */
-export async function withProgram(
+export function withProgram(
   parts: PipelineParts,
   run: JobRun,
   code: ExtractedCode,
   spec: Pick<ExecSpec, 'entrypoint'>,
   use: (program: ExtractedCode) => Promise<JobResult>,
 ): Promise<JobResult> {
-  if (run.runtime.build === undefined) return await use(code);
+  return run.runtime.build === undefined ? use(code) : withArtifact(parts, run, code, spec, use);
+}
+
+async function withArtifact(
+  parts: PipelineParts,
+  run: JobRun,
+  code: ExtractedCode,
+  spec: Pick<ExecSpec, 'entrypoint'>,
+  use: (program: ExtractedCode) => Promise<JobResult>,
+): Promise<JobResult> {
   // What passed until here is no build's.
   run.clock.end('acquire');
   parts.jobs.enter('build');

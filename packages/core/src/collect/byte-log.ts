@@ -3,17 +3,19 @@
  * bytes one by one must not cost the worker an object for each.
  */
 
-const FIRST_BLOCK_BYTES = 4 << 10;
+/** Most jobs write little; blocks of this size come out of a pool. */
+const FIRST_BLOCK_BYTES = 512;
+const NOTHING = Buffer.alloc(0);
 
 export class ByteLog {
-  #block: Buffer = Buffer.alloc(0);
+  #block: Buffer = NOTHING;
   #length = 0;
 
   /** Copies `piece` to the end. */
   append(piece: Buffer): void {
     const length = this.#length + piece.length;
     if (length > this.#block.length) {
-      const larger = Buffer.allocUnsafeSlow(Math.max(FIRST_BLOCK_BYTES, this.#block.length * 2, length));
+      const larger = Buffer.allocUnsafe(Math.max(FIRST_BLOCK_BYTES, this.#block.length * 2, length));
       this.#block.copy(larger, 0, 0, this.#length);
       this.#block = larger;
     }

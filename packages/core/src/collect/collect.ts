@@ -6,8 +6,9 @@ import type { OutputCollector } from './output-collector.js';
 
 /** Throws `NG_OUTPUT_STORE_FAILED`: success is never reported with files missing. */
 export async function collect(result: JobResult, outputs: OutputCollector, clock: PhaseClock): Promise<JobResult> {
-  const { urls, errors, overLimit } = await outputs.finish();
+  const { urls, errors, overLimit } = outputs.finishNow() ?? (await outputs.finish());
   clock.end('collect');
+  if (urls.length === 0 && errors.length === 0 && result.outputFiles.length === 0) return result;
   const complete: JobResult = { ...result, outputFiles: urls };
   if (errors.length > 0) complete.outputErrors = errors;
   if (overLimit !== undefined && result.status === 'SUCCESS') {

@@ -100,7 +100,15 @@ export class OutputCollector implements RunSinks {
 
   /** Waits until all files are stored. Throws `NG_OUTPUT_STORE_FAILED` where the store failed: a result must not lack them. */
   async finish(): Promise<CollectedOutputs> {
-    const stored = await Promise.all(this.#uploads);
+    return this.#sum(await Promise.all(this.#uploads));
+  }
+
+  /** The same, where no file is on its way; else undefined. */
+  finishNow(): CollectedOutputs | undefined {
+    return this.#uploads.length === 0 ? this.#sum([]) : undefined;
+  }
+
+  #sum(stored: { path: string; url?: string; error?: unknown }[]): CollectedOutputs {
     const failed = stored.find(({ error }) => error !== undefined);
     if (failed) throw NanoGridError.from(failed.error, 'NG_OUTPUT_STORE_FAILED', `cannot store ${failed.path}`);
     const byPath = <T extends { path: string }>(a: T, b: T) => (a.path < b.path ? -1 : a.path > b.path ? 1 : 0);

@@ -121,6 +121,7 @@ const FIRST_FRAME_BYTES = 2_048;
 const FIELD_HEADER_BYTES = 5;
 const NUMBER_BYTES = 8;
 const UINT32 = 2 ** 32;
+const NOTHING = Buffer.alloc(0);
 
 /** Builds one frame out of fields, in one buffer that grows with them. */
 export class FrameWriter {
@@ -194,15 +195,15 @@ function fieldLength(payload: Buffer, at: number): number {
   return length;
 }
 
-/** The numeric fields of a payload by tag; others are left out. Throws as `readFields` does. */
-export function readNumbers(payload: Buffer): Map<number, number> {
+/** The numeric fields of a payload by tag; others go to `onOther`. Throws as `readFields` does. */
+export function readNumbers(payload: Buffer, onOther?: (tag: number, value: Buffer) => void): Map<number, number> {
   const numbers = new Map<number, number>();
   for (let at = 0; at < payload.length; ) {
     const length = fieldLength(payload, at);
     const value = at + FIELD_HEADER_BYTES;
     if (length === NUMBER_BYTES) {
       numbers.set(payload[at] as number, payload.readUInt32LE(value) + payload.readUInt32LE(value + 4) * UINT32);
-    }
+    } else onOther?.(payload[at] as number, payload.subarray(value, value + length));
     at = value + length;
   }
   return numbers;
@@ -211,7 +212,7 @@ export function readNumbers(payload: Buffer): Map<number, number> {
 /** Cuts a stream of bytes into frames; holds what is left of an unfinished one, in one buffer that grows with what came. */
 export class FrameParser {
   readonly #maxBytes: number;
-  #rest: Buffer = Buffer.alloc(0);
+  #rest: Buffer = NOTHING;
   #restLength = 0;
   #needed = FRAME_HEADER_BYTES;
 
@@ -244,7 +245,7 @@ export class FrameParser {
       onFrame(data[start - FRAME_HEADER_BYTES] as number, data.subarray(start, at));
     }
     // A copy: a few bytes must not hold the large buffer that they came in.
-    this.#rest = Buffer.alloc(0);
+    this.#rest = NOTHING;
     this.#restLength = 0;
     if (at < data.length) this.#keep(data.subarray(at));
   }

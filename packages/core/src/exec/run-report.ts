@@ -1,7 +1,7 @@
 /** What the supervisor reports of one job. */
 
 import { constants } from 'node:os';
-import { Field, readFields, readNumbers } from './protocol.js';
+import { Field, readNumbers } from './protocol.js';
 
 export interface RunReport {
   /** Undefined where a signal ended the process, or it could not be started. */
@@ -103,13 +103,12 @@ export interface CleanUpReport {
 
 /** Reads the payload of READY after a job. */
 export function readCleanUpReport(payload: Buffer): CleanUpReport {
-  const numbers = readNumbers(payload);
   const wipe: [place: string, us: number][] = [];
-  for (const [tag, value] of readFields(payload)) {
+  const numbers = readNumbers(payload, (tag, value) => {
     if (tag === Field.WIPE_US && value.length > 8) {
-      wipe.push([value.subarray(8).toString('utf8'), Number(value.readBigUInt64LE())]);
+      wipe.push([value.toString('utf8', 8), Number(value.readBigUInt64LE())]);
     }
-  }
+  });
   const count = (tag: number) => numbers.get(tag) ?? 0;
   return { ipc: count(Field.IPC_US), wipe: Object.fromEntries(wipe), populate: count(Field.POPULATE_US) };
 }

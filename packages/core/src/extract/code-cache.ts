@@ -36,7 +36,7 @@ export interface CodeRequest {
 export interface VersionLook {
   /** On the clock of `performance`. */
   readonly askedAt: number;
-  readonly version: Promise<CodeVersion>;
+  readonly version: CodeVersion | Promise<CodeVersion>;
 }
 
 /** How long an answer that was asked for ahead counts as the version of now, in milliseconds. */
@@ -68,7 +68,7 @@ export class CodeCache {
   /** Asks the store for the version of now. Never throws: what is wrong is told to whoever acquires the code with it. */
   look(ref: CodeRef, signal: AbortSignal): VersionLook {
     const version = headCode({ ...this.#source(), ref, signal });
-    version.catch(() => {});
+    if (version instanceof Promise) version.catch(() => {});
     return { askedAt: performance.now(), version };
   }
 
@@ -83,7 +83,7 @@ export class CodeCache {
     const began = performance.now();
     const isFresh = ahead !== undefined && began - ahead.askedAt < FRESH_MS;
     const look = isFresh ? ahead : this.look(request.ref, signal);
-    const { version } = await settleOrAbort(look.version, signal);
+    const { version } = look.version instanceof Promise ? await settleOrAbort(look.version, signal) : look.version;
     const bring = (scratch: string, shared: AbortSignal) => this.#fetch(request, scratch, shared);
     return await this.#content.acquire(this.#originOf(request, version), signal, bring, began);
   }

@@ -34,11 +34,25 @@ export interface FetchedCode {
   readonly version: string;
 }
 
-/** The object's current version. Throws the store's own coded error, `NG_CODE_UNAVAILABLE` for any other, or the signal's reason. */
-export async function headCode(options: Omit<FetchOptions, 'path' | 'maxArchiveBytes'>): Promise<CodeVersion> {
+type HeadOptions = Omit<FetchOptions, 'path' | 'maxArchiveBytes'>;
+
+/**
+ * The object's current version, without a promise where the store knows it at once. Never throws; the promise rejects with
+ * the store's own coded error, `NG_CODE_UNAVAILABLE` for any other, or the signal's reason.
+ */
+export function headCode(options: HeadOptions): CodeVersion | Promise<CodeVersion> {
+  const { store, ref, signal } = options;
+  if (store.headNow === undefined) return askForHead(options);
+  try {
+    return store.headNow(ref);
+  } catch (error) {
+    return Promise.reject(fromStore(error, ref, signal));
+  }
+}
+
+async function askForHead(options: HeadOptions): Promise<CodeVersion> {
   const { store, ref, signal, stallTimeoutMs = DEFAULT_STALL_TIMEOUT_MS } = options;
   try {
-    if (store.headNow !== undefined) return store.headNow(ref);
     return await withStallGuard(
       signal,
       stallTimeoutMs,

@@ -8,7 +8,7 @@ import { withDeadline } from '../concurrency/with-deadline.js';
 import type { Logger } from '../logger.js';
 import { pluginOf } from './label-hooks.js';
 import { pluginError } from './plugin-error.js';
-import { callTap, type RegisteredTap, type TapFailure } from './tap.js';
+import { beginTap, type RegisteredTap, type TapFailure } from './tap.js';
 
 export interface SinkOptions {
   readonly log: Logger;
@@ -50,7 +50,7 @@ async function deliver(tap: RegisteredTap, args: readonly unknown[], options: Si
   for (let failures = 1; ; failures += 1) {
     try {
       // One that returns no promise is through when it returns: it needs no timer.
-      const told: unknown = tap.type === 'sync' ? tap.fn(...args) : callTap(tap, args);
+      const told = beginTap(tap, args);
       if (told instanceof Promise) await withDeadline(sinkTimeoutMs ?? 30_000, () => told);
       return;
     } catch (error) {

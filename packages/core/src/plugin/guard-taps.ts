@@ -8,7 +8,7 @@ import { createExecSpecCheck } from './check-exec-spec.js';
 import { createSinkGuard, type SinkOptions } from './guard-sinks.js';
 import { pluginOf } from './label-hooks.js';
 import { messageOf, pluginError } from './plugin-error.js';
-import { callTap, type RegisteredTap } from './tap.js';
+import { beginTap, type RegisteredTap } from './tap.js';
 
 export type GuardOptions = SinkOptions;
 
@@ -31,7 +31,8 @@ export function createGuardedHooks(options: GuardOptions): Hooks {
       async (...args) => {
         const plugin = pluginOf(tap);
         try {
-          const value = await callTap(tap, args);
+          const told = beginTap(tap, args);
+          const value = told instanceof Promise ? await told : told;
           const fault = check?.(value, args);
           if (fault !== undefined) throw new Error(fault);
           return value;
@@ -76,7 +77,8 @@ function recording(options: GuardOptions): Guard {
       // A tap that changes its result in place and then throws must leave no trace: it gets a copy.
       const copy = copyResult(before);
       try {
-        const value = (await callTap(tap, [copy, ...args.slice(1)])) ?? copy;
+        const told = beginTap(tap, [copy, ...args.slice(1)]);
+        const value = (told instanceof Promise ? await told : told) ?? copy;
         const fault = resultFault(value, before);
         if (fault !== undefined) throw new Error(fault);
         return keepErrors(value as JobResult, before);
@@ -93,7 +95,9 @@ function recording(options: GuardOptions): Guard {
 /** Copies the result and what it holds one level down; `result`, the user's own value, may be large and is shared. */
 function copyResult(result: JobResult): JobResult {
   const copy: Record<string, unknown> = { ...result };
-  for (const [key, value] of Object.entries(copy)) {
+  // Not `Object.entries`: this is done for each tap of each job, and would make a list of lists.
+  for (const key in copy) {
+    const value = copy[key];
     if (typeof value !== 'object' || key === 'result') continue;
     if (Array.isArray(value)) copy[key] = [...value];
     else if (isPlainObject(value)) copy[key] = { ...value };

@@ -35,3 +35,8 @@ export function callTap(tap: RegisteredTap, args: readonly unknown[]): Promise<u
     });
   });
 }
+
+/** The same for who waits only where there is something to wait for: what a tap returns that is called at once, else a promise. May throw. */
+export function beginTap(tap: RegisteredTap, args: readonly unknown[]): unknown {
+  return tap.type === 'sync' ? tap.fn(...args) : callTap(tap, args);
+}

@@ -11,6 +11,8 @@ export function encodeResult(result: Readonly<JobResult>, dialect: Dialect): Rec
 }
 
 function encodeCamel({ events: _apart, ...result }: Readonly<JobResult>): Record<string, unknown> {
+  // Most have a value throughout.
+  if (!Object.values(result).includes(undefined)) return result;
   return Object.fromEntries(Object.entries(result).filter(([, value]) => value !== undefined));
 }
 

@@ -24,8 +24,8 @@ export async function requestCancellation(shared: SharedState, jobId: string): P
 
 /** A job that is here, from when its message came. */
 export interface CancellationWatch {
-  /** Aborts with `NG_CANCELLED` when the job is taken back. */
-  readonly told: AbortSignal;
+  /** Aborts with `NG_CANCELLED` when the job is taken back, and with what `guard` is told. */
+  readonly told: AbortController;
   /** Resolves when it is known whether the job was taken back before it came. */
   readonly asked: Promise<void>;
   /** Idempotent. */
@@ -89,33 +89,30 @@ export class Cancellations {
       others?.delete(told);
       if (others?.size === 0) this.#watched.delete(job.id);
     };
-    if (this.#shared === undefined) return { told: told.signal, asked: Promise.resolve(), end };
+    if (this.#shared === undefined) return { told, asked: Promise.resolve(), end };
     const listed = this.#watched.get(job.id) ?? new Set();
     this.#watched.set(job.id, listed.add(told));
     const asked = this.requested(job).then((isRequested) => {
       if (isRequested) this.#cancel(job.id);
     });
-    return { told: told.signal, asked, end };
+    return { told, asked, end };
   }
 
   /** Runs `work` with a signal that aborts when `signal` does, and with `NG_CANCELLED` when the job is taken back. */
   async guard<T>(watch: CancellationWatch, signal: AbortSignal, work: (signal: AbortSignal) => Promise<T>): Promise<T> {
     if (this.#shared === undefined) return work(signal);
-    const controller = new AbortController();
+    const { told } = watch;
     // Everything that the job waits for listens to it.
-    setMaxListeners(0, controller.signal);
-    const follow = ({ target }: { target: EventTarget | null }) => controller.abort((target as AbortSignal).reason);
-    const leaders = [signal, watch.told];
-    for (const leader of leaders) {
-      if (leader.aborted) controller.abort(leader.reason);
-      leader.addEventListener('abort', follow, { once: true });
-    }
+    setMaxListeners(0, told.signal);
+    const follow = () => told.abort(signal.reason);
+    if (signal.aborted) follow();
+    else signal.addEventListener('abort', follow);
     try {
       await watch.asked;
-      controller.signal.throwIfAborted();
-      return await work(controller.signal);
+      told.signal.throwIfAborted();
+      return await work(told.signal);
     } finally {
-      for (const leader of leaders) leader.removeEventListener('abort', follow);
+      signal.removeEventListener('abort', follow);
       watch.end();
     }
   }

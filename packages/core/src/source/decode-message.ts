@@ -52,6 +52,10 @@ const FIELDS = {
 /** What a controller of ours adds. */
 const EXTENSIONS = ['env', 'tenant', 'traceparent', 'correlationId'];
 
+const meantIn = (dialect: Dialect): ReadonlySet<string> =>
+  new Set([...Object.values(FIELDS[dialect]), 'runtime', 'handler', ...EXTENSIONS]);
+const MEANT = { camel: meantIn('camel'), snake: meantIn('snake') };
+
 const MAX_UNKNOWN_FIELDS = 32;
 const MAX_FIELD_NAME_LENGTH = 64;
 
@@ -65,13 +69,13 @@ export function decodeMessage(
   config: Pick<CoreConfig, 'job' | 'code'>,
 ): DecodedMessage {
   // What an answer to a faulty message can say, as far as it was read.
-  let known: { id?: string; dialect?: Dialect; functionId?: string; runtime?: string } = {};
+  let known = (): { id?: string; dialect?: Dialect; functionId?: string; runtime?: string } => ({});
   try {
     const fields = new MessageFields(parseObject(body));
     const dialect = dialectOf(fields);
     const names = FIELDS[dialect];
     const id = fields.required(names.id, fields.id(names.id));
-    known = { id, dialect, ...whoAsked(fields, names.functionId) };
+    known = () => ({ id, dialect, ...whoAsked(fields, names.functionId) });
 
     const functionId = fields.id(names.functionId);
     const runtime = fields.required('runtime', fields.runtime('runtime'));
@@ -116,7 +120,7 @@ export function decodeMessage(
     };
   } catch (error) {
     // Nothing but the fields' own errors is expected; a fault of ours must not stop the loop either.
-    return { ok: false, ...known, error: NanoGridError.from(error, 'NG_MESSAGE_INVALID') };
+    return { ok: false, ...known(), error: NanoGridError.from(error, 'NG_MESSAGE_INVALID') };
   }
 }
 
@@ -174,7 +178,7 @@ function inputText(body: string, name: string, maxBytes: number): string {
 }
 
 function unknownFields(fields: MessageFields, dialect: Dialect): string[] {
-  const meant = new Set<string>([...Object.values(FIELDS[dialect]), 'runtime', 'handler', ...EXTENSIONS]);
+  const meant = MEANT[dialect];
   return fields
     .names()
     .filter((name) => !meant.has(name))

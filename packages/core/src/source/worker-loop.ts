@@ -178,7 +178,7 @@ export class WorkerLoop {
   async #nextPlace(signal: AbortSignal): Promise<() => void> {
     // Where the queue cannot be told of finished jobs, more of them would only run again elsewhere.
     (await this.#settlements.take(1, signal))();
-    return this.#places.take(1, signal);
+    return this.#places.takeNow(1) ?? this.#places.take(1, signal);
   }
 
   #accept(delivery: Delivery, place: (() => void) | Promise<() => void>): void {
