@@ -196,7 +196,7 @@ describe('a worker that', () => {
 
 describe('a supervisor short of', () => {
   test('descriptors ends with the reason', async () => {
-    await using raw = await startRawSupervisor({ openFiles: 21 });
+    await using raw = await startRawSupervisor({ openFiles: 24 });
     raw.send(configure, frame(F.COMMIT), run('true'));
     expect(await raw.ended()).toContain('No file descriptors');
   });
