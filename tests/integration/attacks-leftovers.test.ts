@@ -59,7 +59,7 @@ describe.each([
     for (const { stdout, stderr } of results) {
       expect(stderr).toBe('');
       expect(stdout).toContain('found []\n');
-      expect(stdout).toMatch(/^state 0o22 \/function 0 0 True \[\(1024, 1024\), \(0, 0\), \(-1, -1\)\] \[\] /m);
+      expect(stdout).toMatch(/^state 0o22 \/function 10 0 True \[\(1024, 1024\), \(0, 0\), \(-1, -1\)\] \[\] /m);
       expect(stdout).toMatch(/ \[0, 1, 2, 3\] False False 1000 1$/m);
       expect(stdout).toBe(results[0]?.stdout);
     }

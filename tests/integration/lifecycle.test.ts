@@ -1,6 +1,5 @@
 /** Containers and jobs over a worker's life: reuse, room, replacement, stop, and death. */
 
-import type { ChildProcess } from 'node:child_process';
 import { once } from 'node:events';
 import { mkdir, mkdtemp, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
@@ -9,7 +8,7 @@ import { createDockerClient } from '@nanogrid/core';
 import { openLocal } from '@nanogrid/plugin-local';
 import { afterEach, describe, expect, test } from 'vitest';
 import { shell } from '../support/shell-runtime.js';
-import { containersOf, programsOf, startProcess } from '../support/start-process.js';
+import { containersOf, programsOf, startProcess, type WorkerProcess } from '../support/start-process.js';
 import { startTestWorker } from '../support/test-worker.js';
 import { zip } from '../support/zip.js';
 
@@ -140,10 +139,10 @@ describe('a worker that is killed', () => {
     for (const clean of cleanups.splice(0).reverse()) await clean();
   });
 
-  async function start(directory: string): Promise<ChildProcess> {
-    const { child, stop } = await startProcess(directory);
-    cleanups.push(stop);
-    return child;
+  async function start(directory: string): Promise<WorkerProcess> {
+    const worker = await startProcess(directory);
+    cleanups.push(worker.stop);
+    return worker;
   }
 
   test('leaves no container, and its jobs are run by the next: one result each', async () => {
@@ -152,18 +151,19 @@ describe('a worker that is killed', () => {
     await mkdir(join(directory, 'data'));
     const client = await openLocal({ directory: join(directory, 'data') });
     cleanups.push(() => client.close());
-    await client.code.put({ bucket: undefined, key: 'f.zip' }, await zip({ 'main.sh': 'sleep 1.5; cat' }));
+    await client.code.put({ bucket: undefined, key: 'f.zip' }, await zip({ 'main.sh': 'sleep 3; cat' }));
     const ids = Array.from({ length: 6 }, (_, i) => `job-${i}`);
     for (const [i, requestId] of ids.entries()) {
       client.queue.send(JSON.stringify({ requestId, runtime: 'shell', s3Key: 'f.zip', input: i }));
     }
-    const first = await start(directory);
-    await expect.poll(async () => (await client.queue.stats()).inFlight).toBeGreaterThan(0);
+    const { child: first, pool } = await start(directory);
+    // Two jobs run and none of its containers is only being made: such a one would wait for the next start.
+    await expect.poll(pool).toEqual({ busy: 2, idle: 1 });
     first.kill('SIGKILL');
     await once(first, 'exit');
     await expect.poll(() => containersOf(first.pid)).toEqual([]);
 
-    const second = await start(directory);
+    const { child: second } = await start(directory);
     const signal = AbortSignal.timeout(100_000);
     const results = await Promise.all(ids.map((id) => client.results.wait(id, signal)));
     expect(results.map((result) => [result?.status, result?.stdout])).toEqual(ids.map((_, i) => ['SUCCESS', `${i}`]));
@@ -206,7 +206,7 @@ describe('a worker that is killed', () => {
     const directory = await mkdtemp(join(tmpdir(), 'nanogrid-test-'));
     cleanups.push(() => rm(directory, { recursive: true, force: true }));
     await mkdir(join(directory, 'data'));
-    const child = await start(directory);
+    const { child } = await start(directory);
     const [name] = await containersOf(child.pid);
     const { Labels } = (await docker.getContainer(name ?? '').inspect()).Config;
     child.kill('SIGKILL');

@@ -9,6 +9,8 @@ const docker = createDockerClient(undefined);
 
 export interface WorkerProcess {
   readonly child: ChildProcess;
+  /** How many containers of its shell it has, by state. */
+  pool(): Promise<Readonly<Record<string, number>>>;
   /** Ends it at once where it still runs. */
   stop(): Promise<void>;
 }
@@ -22,8 +24,13 @@ export async function startProcess(directory: string): Promise<WorkerProcess> {
     child.kill('SIGKILL');
     await once(child, 'exit');
   };
+  const pool = async () => {
+    const answer = once(child, 'message');
+    child.send('pool');
+    return (await answer)[0];
+  };
   const [message] = await Promise.race([once(child, 'message'), once(child, 'exit')]);
-  if (message === 'ready') return { child, stop };
+  if (message === 'ready') return { child, pool, stop };
   await stop();
   throw new Error(`the worker ended before it was ready: ${message}`);
 }

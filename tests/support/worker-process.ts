@@ -1,4 +1,4 @@
-/** A worker in a process of its own, so that it can be killed. Started with an IPC channel; tells when it is ready. */
+/** A worker in a process of its own, so that it can be killed. Started with an IPC channel; tells when it is ready, and whenever it is asked how its pool is. */
 
 import { loadConfig, Worker } from '@nanogrid/core';
 import { local } from '@nanogrid/plugin-local';
@@ -19,6 +19,7 @@ const loaded = await loadConfig({
 const worker = new Worker({ loaded });
 await worker.start();
 process.send?.('ready');
+process.on('message', async () => process.send?.((await worker.status()).pool.runtimes.shell));
 process.once('SIGTERM', async () => {
   await worker.stop();
   process.disconnect();
